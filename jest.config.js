@@ -1,0 +1,8 @@
+// Tests run on what ships: the compiled output, with no transform between (facts: swc and tsc emit different decorator metadata).
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/dist/test'],
+  testMatch: ['**/*.spec.js'],
+  transform: {},
+  testTimeout: 60_000,
+};
