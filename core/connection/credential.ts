@@ -1,0 +1,41 @@
+import type { ConnectionTypeSpec } from './spec.js';
+import type { CredentialTarget } from './target.js';
+
+/** A static credential in clear: exists in memory only, between the vault and a request. */
+export type CredentialValue =
+  | { kind: 'NONE' }
+  | { kind: 'ACCESS_TOKEN'; accessToken: string }
+  | { kind: 'CUSTOM_HEADERS'; headers: { name: string; value: string }[] };
+
+/** The request headers that carry the credential; names as declared. */
+export function credentialHeaders(spec: ConnectionTypeSpec, value: CredentialValue): Record<string, string> {
+  switch (value.kind) {
+    case 'NONE':
+      return {};
+    case 'ACCESS_TOKEN': {
+      const { header, prefix } = spec.accessToken ?? { header: 'Authorization', prefix: 'Bearer ' };
+      return { [header]: `${prefix}${value.accessToken}` };
+    }
+    case 'CUSTOM_HEADERS':
+      return Object.fromEntries(value.headers.map((header) => [header.name, header.value]));
+  }
+}
+
+/** The texts that must not come back in a result or an error. Headers that are declared as not secret are left alone. */
+export function credentialSecrets(spec: ConnectionTypeSpec, value: CredentialValue): string[] {
+  switch (value.kind) {
+    case 'NONE':
+      return [];
+    case 'ACCESS_TOKEN':
+      return [value.accessToken];
+    case 'CUSTOM_HEADERS': {
+      const open = new Set(spec.headers.filter((header) => !header.secret).map((header) => header.name.toLowerCase()));
+      return value.headers.filter((header) => !open.has(header.name.toLowerCase())).map((header) => header.value);
+    }
+  }
+}
+
+/** What a sealed credential is bound to, besides its row and version: the place that its owner confirmed (design section 4). */
+export function targetBinding(target: CredentialTarget): string[] {
+  return [target.serverUrl, target.authMethod, target.header ?? ''];
+}

@@ -1,0 +1,27 @@
+import { LessThan, type EntityManager } from 'typeorm';
+import { AuditEvent } from './entities/audit-event.entity.js';
+import { newId } from './ids.js';
+import { pageOf, type Page, type PageRequest } from './page.js';
+
+/** Who did what: every mutation, and every call that was refused. (A call that was made has its own record, `tool_calls`.) */
+export class AuditTrail {
+  constructor(private readonly manager: EntityManager) {}
+
+  async append(event: Omit<AuditEvent, 'id' | 'occurredAt'>): Promise<void> {
+    await this.manager.insert(AuditEvent, { ...event, id: newId(), occurredAt: new Date() });
+  }
+
+  /** Newest first. */
+  async page(teamId: string, request: PageRequest): Promise<Page<AuditEvent>> {
+    const rows = await this.manager.find(AuditEvent, {
+      where: { teamId, ...(request.after === null ? {} : { id: LessThan(request.after) }) },
+      order: { id: 'DESC' },
+      take: request.first + 1,
+    });
+    return pageOf(rows, request.first);
+  }
+
+  count(teamId: string): Promise<number> {
+    return this.manager.countBy(AuditEvent, { teamId });
+  }
+}

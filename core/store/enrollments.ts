@@ -1,0 +1,96 @@
+import { In, type EntityManager } from 'typeorm';
+import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
+import { newId } from './ids.js';
+import { pageOf, type Page, type PageRequest } from './page.js';
+
+/** What a new enrollment is made of; id, times and status are filled in. */
+export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt'>;
+
+/** Enrollments with their sealed credentials and status. */
+export class Enrollments {
+  constructor(private readonly manager: EntityManager) {}
+
+  static newId(): string {
+    return newId();
+  }
+
+  byId(id: string): Promise<Enrollment | null> {
+    return this.manager.findOneBy(Enrollment, { id });
+  }
+
+  byIds(ids: readonly string[]): Promise<Enrollment[]> {
+    return this.manager.findBy(Enrollment, { id: In([...ids]) });
+  }
+
+  /** The person's own enrollments for these types, oldest first. */
+  ofOwner(ownerId: string, connectionTypeIds: readonly string[]): Promise<Enrollment[]> {
+    return this.manager.find(Enrollment, { where: { ownerId, connectionTypeId: In([...connectionTypeIds]) }, order: { id: 'ASC' } });
+  }
+
+  /** Those shared with the team for one type, oldest first. */
+  shared(connectionTypeId: string): Promise<Enrollment[]> {
+    return this.manager.find(Enrollment, { where: { connectionTypeId, shared: true }, order: { id: 'ASC' } });
+  }
+
+  ofType(connectionTypeId: string): Promise<Enrollment[]> {
+    return this.manager.find(Enrollment, { where: { connectionTypeId }, order: { id: 'ASC' } });
+  }
+
+  /** What `ownerId` may see in the team: their own, and the shared ones. */
+  async page(teamId: string, ownerId: string, request: PageRequest): Promise<Page<Enrollment>> {
+    const rows = await this.manager
+      .createQueryBuilder(Enrollment, 'e')
+      .where('e.team_id = :teamId and (e.owner_id = :ownerId or e.shared)', { teamId, ownerId })
+      .andWhere(request.after === null ? 'true' : 'e.id > :after', { after: request.after })
+      .orderBy('e.id')
+      .limit(request.first + 1)
+      .getMany();
+    return pageOf(rows, request.first);
+  }
+
+  async count(teamId: string, ownerId: string): Promise<number> {
+    return this.manager
+      .createQueryBuilder(Enrollment, 'e')
+      .where('e.team_id = :teamId and (e.owner_id = :ownerId or e.shared)', { teamId, ownerId })
+      .getCount();
+  }
+
+  statuses(ids: readonly string[]): Promise<EnrollmentStatus[]> {
+    return this.manager.findBy(EnrollmentStatus, { enrollmentId: In([...ids]) });
+  }
+
+  credentials(ids: readonly string[]): Promise<Credential[]> {
+    return this.manager.findBy(Credential, { enrollmentId: In([...ids]) });
+  }
+
+  /** Throws a unique violation when the owner has one of that label. */
+  async insert(enrollment: NewEnrollment, credential: Omit<Credential, 'updatedAt'>, status: Omit<EnrollmentStatus, 'updatedAt'>): Promise<Enrollment> {
+    const now = new Date();
+    const row = this.manager.create(Enrollment, { ...enrollment, createdAt: now, updatedAt: now });
+    await this.manager.insert(Enrollment, row);
+    await this.manager.insert(Credential, { ...credential, updatedAt: now });
+    await this.manager.insert(EnrollmentStatus, { ...status, updatedAt: now });
+    return row;
+  }
+
+  async update(id: string, values: Partial<Pick<Enrollment, 'label' | 'shared' | 'confirmedTarget'>>): Promise<void> {
+    await this.manager.update(Enrollment, { id }, { ...values, updatedAt: new Date() });
+  }
+
+  /** Compare and set on the fence: false when the credential's version has moved meanwhile. */
+  async replaceCredential(id: string, expectedVersion: number, values: Pick<Credential, 'kind' | 'sealed' | 'fields'>): Promise<boolean> {
+    const result = await this.manager.update(Credential, { enrollmentId: id, version: expectedVersion }, { ...values, version: expectedVersion + 1, updatedAt: new Date() });
+    return result.affected === 1;
+  }
+
+  /** A deleted enrollment is no error. */
+  async updateStatus(id: string, values: Partial<Omit<EnrollmentStatus, 'enrollmentId'>>): Promise<void> {
+    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...values, updatedAt: new Date() });
+  }
+
+  /** Returns whether there was one; the sealed value goes with it. */
+  async remove(id: string): Promise<boolean> {
+    const result = await this.manager.delete(Enrollment, { id });
+    return (result.affected ?? 0) > 0;
+  }
+}

@@ -1,0 +1,50 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import type { Condition } from '../../connection/condition.js';
+import type { AuthMethod, Origin } from '../../connection/spec.js';
+import type { CredentialTarget } from '../../connection/target.js';
+
+/** One person's credential for one connection type; the sealed value is in {@link Credential}. */
+@Entity('enrollments')
+export class Enrollment {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('uuid', { name: 'team_id' }) teamId!: string;
+  @Column('uuid', { name: 'connection_type_id' }) connectionTypeId!: string;
+  @Column('uuid', { name: 'owner_id' }) ownerId!: string;
+  @Column('text') label!: string;
+  @Column('boolean') shared!: boolean;
+  @Column('text') origin!: Origin;
+  /** Where its owner last agreed that the credential may go. */
+  @Column('jsonb', { name: 'confirmed_target' }) confirmedTarget!: CredentialTarget;
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+}
+
+/** What was observed of an enrollment's login. */
+@Entity('enrollment_status')
+export class EnrollmentStatus {
+  @PrimaryColumn('uuid', { name: 'enrollment_id' }) enrollmentId!: string;
+  @Column('jsonb') conditions!: Condition[];
+  /** When this login's own list of tools was read; null while it has none. */
+  @Column('timestamptz', { name: 'tools_synced_at', nullable: true }) toolsSyncedAt!: Date | null;
+  @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+}
+
+/** Which part of a credential is set, and since when; never its value. */
+export interface CredentialField {
+  name: string;
+  isSet: boolean;
+  /** RFC 3339, null while it is not set. */
+  updatedAt: string | null;
+}
+
+/** A sealed credential. `version` is its fence: it moves whenever the value or the place it may go to changes. */
+@Entity('credentials')
+export class Credential {
+  @PrimaryColumn('uuid', { name: 'enrollment_id' }) enrollmentId!: string;
+  @Column('uuid', { name: 'team_id' }) teamId!: string;
+  @Column('text') kind!: AuthMethod;
+  @Column('integer') version!: number;
+  @Column('bytea', { nullable: true }) sealed!: Buffer | null;
+  @Column('jsonb') fields!: CredentialField[];
+  @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+}

@@ -1,0 +1,20 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+
+/**
+ * A Fairlead token: only its hash is kept. `INSTALLATION` is the local administrator's; `PERSONAL` acts as its creator;
+ * `LOCAL_MEMBER` acts as a local member, with at most its creator's role.
+ */
+@Entity('tokens')
+export class Token {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('text') kind!: 'INSTALLATION' | 'PERSONAL' | 'LOCAL_MEMBER';
+  @Column('uuid', { name: 'team_id', nullable: true }) teamId!: string | null;
+  @Column('uuid', { name: 'member_id', nullable: true }) memberId!: string | null;
+  @Column('uuid', { name: 'creator_id', nullable: true }) creatorId!: string | null;
+  @Column('text') name!: string;
+  @Column('text') prefix!: string;
+  @Column('bytea') hash!: Buffer;
+  @Column('timestamptz', { name: 'expires_at', nullable: true }) expiresAt!: Date | null;
+  @Column('timestamptz', { name: 'last_used_at', nullable: true }) lastUsedAt!: Date | null;
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' }) createdAt!: Date;
+}

@@ -1,0 +1,4 @@
+import { Foundation1795380000001 } from './0001-foundation.js';
+
+/** Every migration, oldest first: an explicit list, so that nothing is found by accident. */
+export const MIGRATIONS = [Foundation1795380000001];

@@ -1,0 +1,115 @@
+import 'reflect-metadata';
+import { DataSource, type EntityManager } from 'typeorm';
+import { AuditTrail } from './audit-trail.js';
+import { ConnectionTypes } from './connection-types.js';
+import { Enrollments } from './enrollments.js';
+import { AuditEvent } from './entities/audit-event.entity.js';
+import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
+import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
+import { Member } from './entities/member.entity.js';
+import { TeamKey } from './entities/team-key.entity.js';
+import { Team } from './entities/team.entity.js';
+import { Token } from './entities/token.entity.js';
+import { IdempotencyKey, ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
+import { Tool } from './entities/tool.entity.js';
+import { Members } from './members.js';
+import { MIGRATIONS } from './migrations/index.js';
+import { TeamKeys } from './team-keys.js';
+import { Teams } from './teams.js';
+import { Tokens } from './tokens.js';
+import { Tools } from './tools.js';
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** A `postgres://` URL. */
+  url: string;
+  /** Connections at the most. */
+  poolSize: number;
+  /** Called with each SQL statement; tests count statements with it. */
+  onStatement?: (sql: string) => void;
+}
+
+/** The repositories, all on one `EntityManager`, so that a transaction's work can't escape it. */
+export class Repositories {
+  readonly teams: Teams;
+  readonly members: Members;
+  readonly tokens: Tokens;
+  readonly connectionTypes: ConnectionTypes;
+  readonly enrollments: Enrollments;
+  readonly tools: Tools;
+  readonly audit: AuditTrail;
+  readonly keys: TeamKeys;
+
+  constructor(readonly manager: EntityManager) {
+    this.teams = new Teams(manager);
+    this.members = new Members(manager);
+    this.tokens = new Tokens(manager);
+    this.connectionTypes = new ConnectionTypes(manager);
+    this.enrollments = new Enrollments(manager);
+    this.tools = new Tools(manager);
+    this.audit = new AuditTrail(manager);
+    this.keys = new TeamKeys(manager);
+  }
+
+  /** Tells every process, at commit, that something of the team changed. Keys only; never part of a call's transaction. */
+  async announce(teamId: string): Promise<void> {
+    await this.manager.query(`select pg_notify('fairlead_changed', $1)`, [teamId]);
+  }
+}
+
+/** PostgreSQL, the system of record. The only way to it; opened once per process. */
+export class Store extends Repositories {
+  private constructor(readonly dataSource: DataSource) {
+    super(dataSource.manager);
+  }
+
+  /** Connects. Throws when the database can't be reached; runs no migration. */
+  static async open(options: StoreOptions): Promise<Store> {
+    const dataSource = new DataSource({
+      type: 'postgres',
+      url: options.url,
+      applicationName: 'fairlead',
+      poolSize: options.poolSize,
+      entities: [
+        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, IdempotencyKey, Member, Team, TeamKey, Token,
+        Tool, ToolCall, ToolCallPayload,
+      ],
+      migrations: MIGRATIONS,
+      migrationsTableName: 'schema_migrations',
+      synchronize: false,
+      installExtensions: false,
+      uuidExtension: 'pgcrypto',
+      ...(options.onStatement === undefined ? {} : { logging: ['query'], logger: new StatementListener(options.onStatement) }),
+      extra: { connectionTimeoutMillis: 10_000, statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
+    });
+    await dataSource.initialize();
+    return new Store(dataSource);
+  }
+
+  /** Runs `work` in one transaction; rolled back when it throws. Never calls the network inside. */
+  transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
+    return this.dataSource.transaction((manager) => work(new Repositories(manager)));
+  }
+
+  /** Answers when the database does. */
+  async ping(): Promise<void> {
+    await this.dataSource.query('select 1');
+  }
+
+  /** Closes all connections; queries under way finish first. */
+  async close(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+}
+
+class StatementListener {
+  constructor(private readonly listener: (sql: string) => void) {}
+  logQuery(sql: string): void {
+    this.listener(sql);
+  }
+  logQueryError(): void {}
+  logQuerySlow(): void {}
+  logSchemaBuild(): void {}
+  logMigration(): void {}
+  log(): void {}
+}

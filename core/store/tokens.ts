@@ -1,0 +1,39 @@
+import type { EntityManager } from 'typeorm';
+import { Token } from './entities/token.entity.js';
+import { newId } from './ids.js';
+
+/** Fairlead tokens, by hash. */
+export class Tokens {
+  constructor(private readonly manager: EntityManager) {}
+
+  /** Whatever its expiry says: the caller decides. */
+  byHash(hash: Buffer): Promise<Token | null> {
+    return this.manager.findOneBy(Token, { hash });
+  }
+
+  byId(id: string): Promise<Token | null> {
+    return this.manager.findOneBy(Token, { id });
+  }
+
+  async insert(values: Omit<Token, 'id' | 'createdAt' | 'lastUsedAt'>): Promise<Token> {
+    const token = this.manager.create(Token, { ...values, id: newId(), lastUsedAt: null, createdAt: new Date() });
+    await this.manager.insert(Token, token);
+    return token;
+  }
+
+  /** Notes a use, to the minute; returns nothing and is safe to lose. */
+  async touch(ids: readonly string[]): Promise<void> {
+    await this.manager.query('update tokens set last_used_at = now() where id = any($1::uuid[])', [ids]);
+  }
+
+  /** Returns whether there was one. */
+  async remove(id: string): Promise<boolean> {
+    const result = await this.manager.delete(Token, { id });
+    return (result.affected ?? 0) > 0;
+  }
+
+  /** Ends the local administrator's tokens other than `keep`, when a new one was written to the state directory. */
+  async removeInstallationTokens(keep: Buffer): Promise<void> {
+    await this.manager.query(`delete from tokens where kind = 'INSTALLATION' and hash <> $1`, [keep]);
+  }
+}

@@ -1,0 +1,92 @@
+import type { EntityManager } from 'typeorm';
+import { Tool, type ToolChange } from './entities/tool.entity.js';
+import { newId } from './ids.js';
+
+/** A definition as it was read from a server. */
+export interface ToolDefinition {
+  name: string;
+  /** Canonical JSON. */
+  definition: string;
+  hash: string;
+}
+
+/** One list of tools: the type's own, or that of one login. */
+export interface ToolScope {
+  teamId: string;
+  connectionTypeId: string;
+  enrollmentId: string | null;
+}
+
+/** Which lists a viewer sees of a type: its own where it has one, else those of the viewer's logins. */
+const VISIBLE_SCOPES = `
+  select s.connection_type_id as type_id, case when s.tools_source is null then e.id else s.connection_type_id end as scope_id
+  from connection_type_status s
+  left join enrollments e on s.tools_source is null and e.connection_type_id = s.connection_type_id and e.owner_id = $2
+  where s.connection_type_id = any($1::uuid[])`;
+
+/** Tool catalogs, with their definition hashes. */
+export class Tools {
+  constructor(private readonly manager: EntityManager) {}
+
+  byId(id: string): Promise<Tool | null> {
+    return this.manager.findOneBy(Tool, { id });
+  }
+
+  inScope(scopeId: string): Promise<Tool[]> {
+    return this.manager.find(Tool, { where: { scopeId }, order: { name: 'ASC' } });
+  }
+
+  byName(scopeId: string, name: string): Promise<Tool | null> {
+    return this.manager.findOneBy(Tool, { scopeId, name });
+  }
+
+  /** The first `first + 1` tools of each type that the viewer may see, by name, after the name `after`: one statement for all types. */
+  async visible(typeIds: readonly string[], viewerId: string, first: number, after: string | null): Promise<Tool[]> {
+    const rows = (await this.manager.query(
+      `with scopes as (${VISIBLE_SCOPES})
+       select tool.id from (select distinct type_id from scopes) as type cross join lateral (
+         select distinct on (t.name) t.id, t.name from scopes join tools t on t.scope_id = scopes.scope_id
+         where scopes.type_id = type.type_id and t.removed_at is null and ($4::text is null or t.name > $4)
+         order by t.name, t.id limit $3
+       ) as tool`,
+      [typeIds, viewerId, first + 1, after],
+    )) as { id: string }[];
+    if (rows.length === 0) return [];
+    return this.manager.createQueryBuilder(Tool, 't').where('t.id = any(:ids)', { ids: rows.map((row) => row.id) }).orderBy('t.name').getMany();
+  }
+
+  /** How many tools of each type the viewer may see. Types without any are missing. */
+  async visibleCounts(typeIds: readonly string[], viewerId: string): Promise<Map<string, number>> {
+    const rows = (await this.manager.query(
+      `with scopes as (${VISIBLE_SCOPES})
+       select scopes.type_id, count(distinct t.name)::int as count from scopes join tools t on t.scope_id = scopes.scope_id
+       where t.removed_at is null group by scopes.type_id`,
+      [typeIds, viewerId],
+    )) as { type_id: string; count: number }[];
+    return new Map(rows.map((row) => [row.type_id, row.count]));
+  }
+
+  async insert(scope: ToolScope, tool: ToolDefinition, change: ToolChange | null): Promise<void> {
+    await this.manager.insert(Tool, {
+      id: newId(), ...scope, scopeId: scope.enrollmentId ?? scope.connectionTypeId, name: tool.name, definition: tool.definition,
+      definitionHash: tool.hash, acceptedHash: tool.hash, change, removedAt: null, createdAt: new Date(),
+    });
+  }
+
+  async update(id: string, values: Partial<Pick<Tool, 'definition' | 'definitionHash' | 'acceptedHash' | 'change' | 'removedAt'>>): Promise<void> {
+    await this.manager.update(Tool, { id }, values as never);
+  }
+
+  /** Accepts the definition `hash` wherever the type's lists have a tool of that name with it. */
+  async accept(connectionTypeId: string, name: string, hash: string): Promise<void> {
+    await this.manager.query(
+      'update tools set accepted_hash = definition_hash, change = null where connection_type_id = $1 and name = $2 and definition_hash = $3',
+      [connectionTypeId, name, hash],
+    );
+  }
+
+  /** Forgets one list. */
+  async removeScope(scopeId: string): Promise<void> {
+    await this.manager.delete(Tool, { scopeId });
+  }
+}
