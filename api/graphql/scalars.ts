@@ -1,0 +1,115 @@
+import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+
+/** Deeper JSON than this is refused: nothing sensible nests like that, and later stages walk it recursively. */
+const MAX_JSON_DEPTH = 100;
+
+const refusal = (message: string, nodes?: ValueNode): GraphQLError => new GraphQLError(message, { nodes, extensions: { code: 'BAD_USER_INPUT' } });
+
+/**
+ * Any JSON value (RFC 8259). Input: integers beyond 2^53 are refused instead of rounded (the body parser hands them over as
+ * raw JSON objects, https://tc39.es/proposal-json-parse-with-source/). Output: values as they are, raw JSON objects included.
+ */
+export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
+  name: 'JSON',
+  description: 'Any JSON value. Integers beyond ±9007199254740991 are refused in inputs, because JSON parsers round them: send them as strings.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
+  serialize: (value) => value,
+  parseValue: (value) => exactJson(value, 0),
+  parseLiteral: (node, variables) => literalJson(node, variables, 0),
+});
+
+/** A JSON object; otherwise as {@link JsonScalar}. */
+export const JsonObjectScalar = new GraphQLScalarType<unknown, unknown>({
+  name: 'JSONObject',
+  description: 'A JSON object. Integers beyond ±9007199254740991 are refused in inputs, because JSON parsers round them: send them as strings.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259#section-4',
+  serialize: (value) => {
+    if (!isObject(value)) throw new TypeError('JSONObject cannot represent a value that is no object');
+    return value;
+  },
+  parseValue: (value) => {
+    if (!isObject(value)) throw refusal('Expected a JSON object.');
+    return exactJson(value, 0);
+  },
+  parseLiteral: (node, variables) => {
+    if (node.kind !== Kind.OBJECT) throw refusal('Expected a JSON object.', node);
+    return literalJson(node, variables, 0);
+  },
+});
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJson(value);
+}
+
+function isRawJson(value: unknown): boolean {
+  return (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON?.(value) ?? false;
+}
+
+/** Walks a parsed value and refuses what it can't hold exactly; returns it unchanged. */
+function exactJson(value: unknown, depth: number): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw refusal('A number is too large to be kept exactly; send it as a string.');
+  if (typeof value !== 'object' || value === null) return value;
+  if (isRawJson(value)) throw refusal('An integer is beyond ±9007199254740991 and would be rounded; send it as a string.');
+  if (depth >= MAX_JSON_DEPTH) throw refusal(`JSON is nested more than ${MAX_JSON_DEPTH} levels deep.`);
+  for (const item of Array.isArray(value) ? value : Object.values(value)) exactJson(item, depth + 1);
+  return value;
+}
+
+function literalJson(node: ValueNode, variables: Record<string, unknown> | null | undefined, depth: number): unknown {
+  if (depth > MAX_JSON_DEPTH) throw refusal(`JSON is nested more than ${MAX_JSON_DEPTH} levels deep.`, node);
+  switch (node.kind) {
+    case Kind.STRING:
+    case Kind.BOOLEAN:
+      return node.value;
+    case Kind.ENUM:
+      throw refusal('JSON has no bare words but true, false and null: write strings in quotes.', node);
+    case Kind.NULL:
+      return null;
+    case Kind.INT: {
+      const integer = Number(node.value);
+      if (!Number.isSafeInteger(integer)) throw refusal('An integer is beyond ±9007199254740991 and would be rounded; send it as a string.', node);
+      return integer;
+    }
+    case Kind.FLOAT: {
+      const number = Number(node.value);
+      if (!Number.isFinite(number)) throw refusal('A number is too large to be kept exactly; send it as a string.', node);
+      return number;
+    }
+    case Kind.LIST:
+      return node.values.map((item) => literalJson(item, variables, depth + 1));
+    case Kind.OBJECT:
+      // fromEntries makes own properties, so a key `__proto__` stays a key.
+      return Object.fromEntries(node.fields.map((field) => [field.name.value, literalJson(field.value, variables, depth + 1)]));
+    case Kind.VARIABLE:
+      return variables?.[node.name.value];
+  }
+}
+
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+/**
+ * A moment, RFC 3339. Input: with a time and an offset, in upper case; inside the program it is a `Date`.
+ * Output: UTC with milliseconds (`2026-11-22T20:58:00.000Z`).
+ */
+export const DateTimeScalar = new GraphQLScalarType<Date, string>({
+  name: 'DateTime',
+  description: 'A moment as RFC 3339 says, for example "2026-11-22T20:58:00.000Z". Answers are in UTC, with milliseconds.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339#section-5.6',
+  serialize: (value) => {
+    if (value instanceof Date) return value.toISOString();
+    throw new TypeError('DateTime cannot represent a value that is no Date');
+  },
+  parseValue: (value) => parseDateTime(value),
+  parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : null),
+});
+
+function parseDateTime(value: unknown): Date {
+  const parts = typeof value === 'string' ? RFC3339.exec(value) : null;
+  const moment = parts ? new Date(parts[0]) : null;
+  // `Date` rolls the 30th of February over into March.
+  const daysInMonth = parts ? new Date(Date.UTC(Number(parts[1]), Number(parts[2]), 0)).getUTCDate() : 0;
+  if (!parts || !moment || Number.isNaN(moment.getTime()) || Number(parts[3]) > daysInMonth) {
+    throw refusal('Expected a moment like "2026-11-22T20:58:00Z" (RFC 3339, with an offset).');
+  }
+  return moment;
+}
