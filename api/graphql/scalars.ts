@@ -1,17 +1,21 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import { losesDigits } from '#core/json/number-source.js';
+import { isRawNumber } from '#core/json/raw-json.js';
 
 /** Deeper JSON than this is refused: nothing sensible nests like that, and later stages walk it recursively. */
 const MAX_JSON_DEPTH = 100;
 
+const INEXACT = 'A number has more digits than JSON parsers keep (an integer beyond ±9007199254740991, say) and would be rounded: send it as a string.';
+
 const refusal = (message: string, nodes?: ValueNode): GraphQLError => new GraphQLError(message, { nodes, extensions: { code: 'BAD_USER_INPUT' } });
 
 /**
- * Any JSON value (RFC 8259). Input: integers beyond 2^53 are refused instead of rounded (the body parser hands them over as
- * raw JSON objects, https://tc39.es/proposal-json-parse-with-source/). Output: values as they are, raw JSON objects included.
+ * Any JSON value (RFC 8259). Input: numbers that would lose digits, such as integers beyond 2^53, are refused instead of rounded
+ * (the body parser hands them over as `RawNumber`s). Output: values as they are; `RawNumber`s are written as they came.
  */
 export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'JSON',
-  description: 'Any JSON value. Integers beyond ±9007199254740991 are refused in inputs, because JSON parsers round them: send them as strings.',
+  description: 'Any JSON value. Numbers that JSON parsers would round, such as integers beyond ±9007199254740991, are refused in inputs: send them as strings.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
   serialize: (value) => value,
   parseValue: (value) => exactJson(value, 0),
@@ -21,7 +25,7 @@ export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
 /** A JSON object; otherwise as {@link JsonScalar}. */
 export const JsonObjectScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'JSONObject',
-  description: 'A JSON object. Integers beyond ±9007199254740991 are refused in inputs, because JSON parsers round them: send them as strings.',
+  description: 'A JSON object. Numbers that JSON parsers would round, such as integers beyond ±9007199254740991, are refused in inputs: send them as strings.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259#section-4',
   serialize: (value) => {
     if (!isObject(value)) throw new TypeError('JSONObject cannot represent a value that is no object');
@@ -38,18 +42,13 @@ export const JsonObjectScalar = new GraphQLScalarType<unknown, unknown>({
 });
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJson(value);
-}
-
-function isRawJson(value: unknown): boolean {
-  return (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON?.(value) ?? false;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value);
 }
 
 /** Walks a parsed value and refuses what it can't hold exactly; returns it unchanged. */
 function exactJson(value: unknown, depth: number): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw refusal('A number is too large to be kept exactly; send it as a string.');
   if (typeof value !== 'object' || value === null) return value;
-  if (isRawJson(value)) throw refusal('An integer is beyond ±9007199254740991 and would be rounded; send it as a string.');
+  if (isRawNumber(value)) throw refusal(INEXACT);
   if (depth >= MAX_JSON_DEPTH) throw refusal(`JSON is nested more than ${MAX_JSON_DEPTH} levels deep.`);
   for (const item of Array.isArray(value) ? value : Object.values(value)) exactJson(item, depth + 1);
   return value;
@@ -65,16 +64,10 @@ function literalJson(node: ValueNode, variables: Record<string, unknown> | null 
       throw refusal('JSON has no bare words but true, false and null: write strings in quotes.', node);
     case Kind.NULL:
       return null;
-    case Kind.INT: {
-      const integer = Number(node.value);
-      if (!Number.isSafeInteger(integer)) throw refusal('An integer is beyond ±9007199254740991 and would be rounded; send it as a string.', node);
-      return integer;
-    }
-    case Kind.FLOAT: {
-      const number = Number(node.value);
-      if (!Number.isFinite(number)) throw refusal('A number is too large to be kept exactly; send it as a string.', node);
-      return number;
-    }
+    case Kind.INT:
+    case Kind.FLOAT:
+      if (losesDigits(node.value)) throw refusal(INEXACT, node);
+      return Number(node.value);
     case Kind.LIST:
       return node.values.map((item) => literalJson(item, variables, depth + 1));
     case Kind.OBJECT:

@@ -1,4 +1,5 @@
-import type { FastifyError, FastifyReply } from 'fastify';
+import type { FastifyReply } from 'fastify';
+import { JsonFault } from '#core/json/json-fault.js';
 import type { Logger } from '#core/log.js';
 
 /** Codes of errors that are answered before GraphQL sees the request. */
@@ -20,7 +21,7 @@ export function sendFault(reply: FastifyReply, fault: HttpFault): FastifyReply {
 }
 
 /** The public message for what our own code or Fastify threw on the way; anything unknown is ours, logged, and masked. */
-export function faultOf(error: FastifyError, requestId: string, bodyLimit: number, logger: Logger): HttpFault {
+export function faultOf(error: Error & { code?: string }, requestId: string, bodyLimit: number, logger: Logger): HttpFault {
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return { status: 413, code: 'LIMIT_EXCEEDED', message: `The request body is larger than ${bodyLimit} bytes. Send less at once.` };
@@ -31,12 +32,7 @@ export function faultOf(error: FastifyError, requestId: string, bodyLimit: numbe
     case 'FST_ERR_BAD_URL':
       return { status: 400, code: 'BAD_REQUEST', message: 'The path of the request URL is not properly percent-encoded.' };
   }
-  if (error instanceof MalformedBody) return { status: 400, code: 'BAD_REQUEST', message: error.message };
+  if (error instanceof JsonFault) return { status: 400, code: 'BAD_REQUEST', message: `The request body can't be read: ${error.message}` };
   logger.error({ err: error, requestId }, 'request failed');
   return { status: 500, code: 'INTERNAL', message: `Internal error; quote request id ${requestId} when you report it.` };
-}
-
-/** The body is not the JSON that it says it is. `message` is public, and never quotes the body. */
-export class MalformedBody extends Error {
-  override readonly name = 'MalformedBody';
 }

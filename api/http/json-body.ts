@@ -1,13 +1,12 @@
-import { MalformedBody } from './error-answer.js';
+import { parseLossless } from '#core/json/lossless.js';
 
-/** Parses a request body. Calls back with {@link MalformedBody} when it is no JSON. */
+/** Parses a request body without rounding numbers: those that would lose digits become `RawNumber`s. Calls back with `JsonFault`. */
 export function parseJsonBody(text: string, done: (error: Error | null, body?: unknown) => void): void {
   let body: unknown;
   try {
-    body = JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the body.
-    done(new MalformedBody('The request body is no valid JSON.'));
+    body = parseLossless(text);
+  } catch (error) {
+    done(error as Error);
     return;
   }
   done(null, body);

@@ -145,7 +145,7 @@ describe('bad input', () => {
     const response = await fetch(`${server!.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"secret": hunter2' });
     expect(response.status).toBe(400);
     const error = await bodyOf(response);
-    expect(error).toEqual({ message: 'The request body is no valid JSON.', extensions: { code: 'BAD_REQUEST', requestId: response.headers.get('x-request-id') } });
+    expect(error).toEqual({ message: 'The request body can\'t be read: The text is not valid JSON.', extensions: { code: 'BAD_REQUEST', requestId: response.headers.get('x-request-id') } });
   });
 
   it('that is too large is 413 and names the limit', async () => {
