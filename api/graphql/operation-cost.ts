@@ -83,7 +83,7 @@ class Costing {
     let largest: number | null = null;
     for (const size of sizes) {
       const asked = this.#number(node.arguments?.find((arg) => arg.name.value === size.name)?.value) ?? size.defaultValue;
-      if (typeof asked === 'number') largest = Math.max(largest ?? 0, asked);
+      if (typeof asked === 'number' && Number.isFinite(asked)) largest = Math.max(largest ?? 0, asked);
     }
     return largest ?? ASSUMED_PAGE;
   }
