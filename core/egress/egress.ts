@@ -1,0 +1,244 @@
+import type { Readable } from 'node:stream';
+import type { Logger } from '../log.js';
+import { EgressError } from './errors.js';
+import { Exchange, type Answer } from './exchange.js';
+import { guardedFetch, type FetchLimits } from './fetch.js';
+import { Lane } from './lane.js';
+import { resolveBySystem, type Resolve } from './lookup.js';
+import { checkUrl, type Destination, type EgressPolicy } from './policy.js';
+import { redirectTarget, withoutCredentials } from './redirect.js';
+
+/** One outbound request. */
+export interface EgressRequest {
+  url: string | URL;
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  /** One deadline in milliseconds over queueing, look-up, connecting, headers and body. */
+  timeoutMs: number;
+  signal?: AbortSignal;
+  /** Of the body, after decompression. */
+  maxBytes: number;
+  /**
+   * - `refuse` (default): a redirect is an `EgressError` `REDIRECT`.
+   * - `follow`: GET only, at most five, each checked again; credentials don't go to another origin.
+   * - `manual`: it is handed back as it came, for callers with rules of their own.
+   */
+  redirect?: 'refuse' | 'follow' | 'manual';
+  /** Lower-case names of headers that don't go to another origin, besides `authorization`, `cookie` and `proxy-authorization`. */
+  credentialHeaders?: string[];
+}
+
+/** The answer; its body must be read, or given up with `discard`, else its connection stays taken until the deadline. */
+export interface EgressResponse {
+  status: number;
+  /** By lower-case name; without `content-encoding` and `content-length` if the body was decompressed. */
+  headers: Record<string, string | string[] | undefined>;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+  /** Capped and under the deadline; its errors are {@link EgressError}s. Destroying it closes the connection. */
+  readonly body: Readable;
+  /** The whole body, decoded as UTF-8. Cheaper than reading `body`. */
+  text(): Promise<string>;
+  /** Gives the body up; never rejects. */
+  discard(): Promise<void>;
+}
+
+/** What an {@link Egress} is built from. */
+export interface EgressOptions {
+  policy: EgressPolicy;
+  logger?: Logger;
+  /** Answers all addresses of a name; the system's resolver by default. */
+  resolve?: Resolve;
+  /** Per origin; 64 by default, so that one slow but popular server can serve many callers and a hostile one can't take all sockets. */
+  maxConnectionsPerHost?: number;
+  /** Requests that may wait per origin; 256 by default. */
+  maxQueuePerHost?: number;
+}
+
+/** How many redirects are followed. */
+const MAX_REDIRECTS = 5;
+/** URLs whose static check is remembered. */
+const MAX_CHECKED = 1_000;
+const MAX_REMEMBERED_LENGTH = 2_048;
+const DEFAULT_LIMITS: FetchLimits = { timeoutMs: 30_000, maxBytes: 4 * 1024 * 1024 };
+
+/**
+ * The only way out to addresses that users give: policy on URL and address, the checked address is the dialled one, deadlines, byte caps,
+ * bounded connections, redirects checked again. It never sends a request twice.
+ */
+export class Egress {
+  /** `fetch` behind the same guard, with 30 s and 4 MiB; see {@link fetchWith}. */
+  readonly fetch: typeof fetch;
+  readonly #policy: EgressPolicy;
+  readonly #logger: Logger | undefined;
+  readonly #resolve: Resolve;
+  readonly #maxConnections: number;
+  readonly #maxQueue: number;
+  readonly #checked = new Map<string, Destination>();
+  readonly #lanes = new Map<string, Lane>();
+  #closed = false;
+
+  constructor(options: EgressOptions) {
+    this.#policy = { ...options.policy, denied: [...options.policy.denied] };
+    this.#logger = options.logger;
+    this.#resolve = options.resolve ?? resolveBySystem;
+    this.#maxConnections = options.maxConnectionsPerHost ?? 64;
+    this.#maxQueue = options.maxQueuePerHost ?? 256;
+    this.fetch = this.fetchWith(DEFAULT_LIMITS);
+  }
+
+  /**
+   * The part of the policy that needs no resolver. A URL that passes can still be refused when it is dialled.
+   * @returns the normalised URL
+   * @throws {EgressError} `REFUSED`
+   */
+  check(url: string | URL): URL {
+    return new URL(this.#destination(url).url);
+  }
+
+  /** Makes a port of ours unreachable from now on: for listeners whose port is known only once they listen. */
+  forbid(port: number, host = '127.0.0.1'): void {
+    this.#policy.denied.push({ host, port });
+    this.#checked.clear();
+    for (const [origin, lane] of this.#lanes) {
+      if (this.#portOf(origin) === port) this.#retire(origin, lane);
+    }
+  }
+
+  /**
+   * Sends one request.
+   * @throws {EgressError}
+   */
+  async request(request: EgressRequest): Promise<EgressResponse> {
+    const deadline = performance.now() + request.timeoutMs;
+    let destination = this.#destination(request.url);
+    let headers = request.headers;
+    for (let hops = 0; ; hops += 1) {
+      const answer = await this.#exchange(destination, request, headers, deadline);
+      const location = request.redirect === 'manual' ? null : redirectTarget(answer, destination.url);
+      if (!location) return responseFrom(answer, destination.url);
+      await discardBody(answer);
+      if (request.redirect !== 'follow' || request.method !== 'GET' || hops === MAX_REDIRECTS) {
+        throw new EgressError('REDIRECT', `${destination.url.origin} answered ${answer.status}`, { sent: 'MAYBE' });
+      }
+      const next = this.#nextHop(location);
+      if (next.url.origin !== destination.url.origin) headers = withoutCredentials(headers, request.credentialHeaders);
+      destination = next;
+    }
+  }
+
+  /** `fetch` behind the same guard, with these bounds for every request. Rejects with {@link EgressError}, or with the signal's reason when that fired. */
+  fetchWith(limits: FetchLimits): typeof fetch {
+    return guardedFetch(this, limits);
+  }
+
+  /** Ends all requests (`ABORTED`) and connections. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const lanes = [...this.#lanes.values()];
+    this.#lanes.clear();
+    await Promise.all(lanes.map((lane) => lane.close()));
+  }
+
+  #destination(url: string | URL): Destination {
+    const key = typeof url === 'string' ? url : url.href;
+    const known = this.#checked.get(key);
+    if (known) return known;
+    const destination = this.#logged(() => checkUrl(this.#policy, key));
+    if (key.length > MAX_REMEMBERED_LENGTH) return destination;
+    if (this.#checked.size >= MAX_CHECKED) this.#checked.delete(this.#checked.keys().next().value!);
+    this.#checked.set(key, destination);
+    return destination;
+  }
+
+  /** The same refusal as for a URL that a user gave, but a request was sent before it. */
+  #nextHop(location: URL): Destination {
+    try {
+      return this.#destination(location);
+    } catch (error) {
+      throw error instanceof EgressError ? new EgressError(error.code, error.message, { sent: 'MAYBE', cause: error }) : error;
+    }
+  }
+
+  async #exchange(destination: Destination, request: EgressRequest, headers: Record<string, string> | undefined, deadline: number): Promise<Answer> {
+    if (this.#closed) throw new EgressError('ABORTED', 'shutting down', { sent: 'NOTHING' });
+    const { url } = destination;
+    const options = { path: url.pathname + url.search, method: request.method, headers: headerList(headers), body: request.body };
+    const exchange = new Exchange(url.origin, { deadline, maxBytes: request.maxBytes, signal: request.signal });
+    this.#laneTo(destination).send(options, exchange);
+    try {
+      return await exchange.answer;
+    } catch (error) {
+      if (error instanceof EgressError && error.code === 'REFUSED') this.#logRefusal(error);
+      throw error;
+    }
+  }
+
+  #laneTo(destination: Destination): Lane {
+    const { origin } = destination.url;
+    const known = this.#lanes.get(origin);
+    if (known) return known;
+    const limits = { maxConnections: this.#maxConnections, maxQueue: this.#maxQueue };
+    const lane: Lane = new Lane(this.#policy, destination, this.#resolve, limits, () => this.#retire(origin, lane));
+    this.#lanes.set(origin, lane);
+    return lane;
+  }
+
+  #retire(origin: string, lane: Lane): void {
+    if (this.#lanes.get(origin) === lane) this.#lanes.delete(origin);
+    void lane.close();
+  }
+
+  #portOf(origin: string): number {
+    const url = new URL(origin);
+    return Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  }
+
+  #logged<T>(check: () => T): T {
+    try {
+      return check();
+    } catch (error) {
+      if (error instanceof EgressError) this.#logRefusal(error);
+      throw error;
+    }
+  }
+
+  #logRefusal(error: EgressError): void {
+    this.#logger?.info({ reason: error.message }, 'egress refused');
+  }
+}
+
+/** A flat list, which undici takes without walking an object twice. `Host` would let a caller reach another virtual host than the one that was checked. */
+function headerList(headers: Record<string, string> | undefined): string[] {
+  const list = ['accept-encoding', 'identity'];
+  let named = false;
+  for (const name in headers) {
+    const lower = name.toLowerCase();
+    if (lower === 'accept-encoding') continue;
+    if (lower === 'host') throw new EgressError('REFUSED', 'a Host header', { sent: 'NOTHING', publicMessage: 'the Host header cannot be set' });
+    if (lower === 'user-agent') named = true;
+    list.push(name, headers[name]!);
+  }
+  if (!named) list.push('user-agent', 'fairlead');
+  return list;
+}
+
+function responseFrom(answer: Answer, url: URL): EgressResponse {
+  const { status, body } = answer;
+  const encoded = answer.headers['content-encoding'] !== undefined;
+  const headers = encoded ? { ...answer.headers, 'content-encoding': undefined, 'content-length': undefined } : answer.headers;
+  return {
+    status,
+    headers,
+    get url() { return new URL(url); },
+    get body() { return body.stream(); },
+    text: () => body.text(),
+    discard: () => discardBody(answer),
+  };
+}
+
+function discardBody({ headers, body }: Answer): Promise<void> {
+  const length = headers['content-length'];
+  return body.discard(typeof length === 'string' ? Number(length) : null);
+}
