@@ -50,6 +50,11 @@ export class Repositories {
     this.audit = new AuditTrail(manager);
     this.keys = new TeamKeys(manager);
   }
+
+  /** Tells every process, at commit, that something of the team changed. Keys only; never part of a call's transaction. */
+  async announce(teamId: string): Promise<void> {
+    await this.manager.query(`select pg_notify('fairlead_changed', $1)`, [teamId]);
+  }
 }
 
 /** PostgreSQL, the system of record. The only way to it; opened once per process. */

@@ -123,7 +123,7 @@ create table credentials (
   sealed bytea,
   fields jsonb not null default '[]',
   updated_at timestamptz not null default now(),
-  check ((kind = 'NONE') = (sealed is null))
+  check (kind <> 'NONE' or sealed is null)
 );
 
 create table tools (

@@ -1,0 +1,49 @@
+import { UserFault } from '#core/errors.js';
+import { roleAtLeast, type Role } from '#core/connection/role.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
+import type { Team } from '#core/store/entities/team.entity.js';
+import type { Repositories } from '#core/store/store.js';
+import { uuidOf } from './graphql/node-id.js';
+import { membershipIn, type Membership, type Principal } from './identity/principal.js';
+
+/**
+ * Who may reach what. An id of another team is indistinguishable from an unknown one: both are NOT_FOUND,
+ * with the same message; a role that is too low is FORBIDDEN.
+ */
+
+/** Throws FORBIDDEN, naming the role that would do. */
+export function requireRole(membership: Membership, least: Role, todo: string): void {
+  if (!roleAtLeast(membership.role, least)) {
+    throw new UserFault('FORBIDDEN', `${todo} takes the role ${least} in this team; yours is ${membership.role}. Ask an administrator of the team.`);
+  }
+}
+
+/** The team of that slug with the caller's membership. Throws NOT_FOUND for strangers. */
+export async function teamBySlug(repositories: Repositories, principal: Principal, slug: string, field = ['input', 'team']): Promise<{ team: Team; membership: Membership }> {
+  const membership = principal.memberships.find((candidate) => candidate.teamSlug === slug);
+  const team = membership === undefined ? null : await repositories.teams.bySlug(slug);
+  if (team === null || membership === undefined) throw new UserFault('NOT_FOUND', 'There is no such team, or you are not a member of it.', { field });
+  return { team, membership };
+}
+
+/** The connection type of that global id with the caller's membership in its team. Throws NOT_FOUND. */
+export async function connectionTypeById(repositories: Repositories, principal: Principal, id: string, field = ['input', 'id']): Promise<{ type: ConnectionType; membership: Membership }> {
+  const uuid = uuidOf('ConnectionType', id);
+  const type = uuid === null ? null : await repositories.connectionTypes.byId(uuid);
+  const membership = type === null ? null : membershipIn(principal, type.teamId);
+  if (type === null || membership === null) throw new UserFault('NOT_FOUND', 'There is no such connection type: list the team\'s connectionTypes for the ids that there are.', { field });
+  return { type, membership };
+}
+
+/** An enrollment that the caller may see: their own, or one that is shared with their team. Throws NOT_FOUND. */
+export async function enrollmentById(repositories: Repositories, principal: Principal, id: string, field = ['input', 'id']): Promise<{ enrollment: Enrollment; membership: Membership; owned: boolean }> {
+  const uuid = uuidOf('Enrollment', id);
+  const enrollment = uuid === null ? null : await repositories.enrollments.byId(uuid);
+  const membership = enrollment === null ? null : membershipIn(principal, enrollment.teamId);
+  const owned = membership !== null && enrollment?.ownerId === membership.memberId;
+  if (enrollment === null || membership === null || !(owned || enrollment.shared)) {
+    throw new UserFault('NOT_FOUND', 'There is no such enrollment: list the team\'s enrollments for the ids that there are.', { field });
+  }
+  return { enrollment, membership, owned };
+}

@@ -1,0 +1,94 @@
+import { Field, ID, InputType, InterfaceType, ObjectType } from 'type-graphql';
+import { GraphQLDateTime } from 'graphql-scalars';
+import type { Role } from '#core/connection/role.js';
+import { enumType } from '../../graphql/enum-type.js';
+import { connectionType } from '../../graphql/pagination.js';
+import { UserError } from '../../graphql/user-error.type.js';
+
+export const RoleEnum = enumType<Role>('Role', 'What a member may do.', {
+  MEMBER: 'Enrolls, and calls tools.',
+  MANAGER: 'Also keeps the catalog, and shares enrollments.',
+  ADMIN: 'Also keeps members and tokens.',
+});
+
+@InterfaceType('Node', { description: 'An object with a global id (https://relay.dev/graphql/objectidentification.htm).', resolveType: (value: { __typename: string }) => value.__typename })
+export abstract class NodeType {
+  @Field(() => ID, { description: 'Opaque; the same for as long as the object is there.' }) id!: string;
+}
+
+@ObjectType('Member', { implements: NodeType, description: 'A person or machine user in a team.', simpleResolvers: true })
+export class MemberType extends NodeType {
+  @Field(() => String, { description: 'The subject at the OIDC issuer, or a local name.' }) subject!: string;
+  @Field(() => String, { description: 'As people read it.' }) displayName!: string;
+  @Field(() => RoleEnum, { description: 'What they may do in this team.' }) role!: Role;
+  @Field(() => Boolean, { description: 'Created here; can\'t sign in, acts through tokens.' }) local!: boolean;
+  @Field(() => GraphQLDateTime, { description: 'Since when.' }) createdAt!: Date;
+}
+
+@ObjectType('Team', { implements: NodeType, description: 'A tenant: owns a catalog and members.' })
+export class TeamType extends NodeType {
+  @Field(() => String, { description: 'Its name in URLs and manifests.', simple: true }) slug!: string;
+  @Field(() => String, { description: 'As people read it.', simple: true }) displayName!: string;
+  @Field(() => GraphQLDateTime, { description: 'Since when.', simple: true }) createdAt!: Date;
+}
+
+@ObjectType('Membership', { description: 'The viewer\'s place in a team.', simpleResolvers: true })
+export class MembershipType {
+  @Field(() => RoleEnum, { description: 'The role that counts now: a token\'s never exceeds its creator\'s.' }) role!: Role;
+  @Field(() => TeamType, { description: 'The team.' }) team!: TeamType;
+}
+
+@ObjectType('Viewer', { description: 'Who is calling.', simpleResolvers: true })
+export class ViewerType {
+  @Field(() => ID, { description: 'The same for the same person; not a node.' }) id!: string;
+  @Field(() => String, { description: 'As people read it.' }) displayName!: string;
+  @Field(() => [MembershipType], { description: 'The teams that this token reaches.' }) memberships!: MembershipType[];
+}
+
+@ObjectType('Actor', { description: 'Somebody as they were named at the time; they may have left since.', simpleResolvers: true })
+export class ActorType {
+  @Field(() => ID, { description: 'Their member id at the time.' }) id!: string;
+  @Field(() => String, { description: 'Their name at the time.' }) displayName!: string;
+}
+
+export const MemberPage = connectionType(() => MemberType, 'Member');
+
+@InputType({ description: 'A new team; its creator becomes its first administrator.' })
+export class CreateTeamInput {
+  @Field(() => String, { description: 'A DNS label: 1 to 63 lower-case letters, digits or dashes.' }) slug!: string;
+  @Field(() => String, { description: '1 to 100 characters.' }) displayName!: string;
+}
+
+@ObjectType({ description: 'Answer of createTeam.', simpleResolvers: true })
+export class CreateTeamPayload {
+  @Field(() => TeamType, { nullable: true, description: 'The new team.' }) team?: unknown;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}
+
+@InputType({ description: 'Adds a member, or changes their role or name.' })
+export class SetMemberInput {
+  @Field(() => String, { description: 'The team\'s slug.' }) team!: string;
+  @Field(() => String, { description: 'The subject at the OIDC issuer, or a local name.' }) subject!: string;
+  @Field(() => String, { nullable: true, description: 'As people read it; the subject if absent.' }) displayName?: string | null;
+  @Field(() => RoleEnum, { description: 'What they may do.' }) role!: Role;
+  @Field(() => Boolean, { nullable: true, description: 'A local member can\'t sign in and acts through tokens. If absent: true where no OIDC issuer is configured, else false.' })
+  local?: boolean | null;
+}
+
+@ObjectType({ description: 'Answer of setMember.', simpleResolvers: true })
+export class SetMemberPayload {
+  @Field(() => MemberType, { nullable: true, description: 'The member as they are now.' }) member?: unknown;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}
+
+@InputType({ description: 'Ends a membership, with its enrollments and tokens.' })
+export class RemoveMemberInput {
+  @Field(() => String, { description: 'The team\'s slug.' }) team!: string;
+  @Field(() => ID, { description: 'Who leaves.' }) memberId!: string;
+}
+
+@ObjectType({ description: 'Answer of removeMember.', simpleResolvers: true })
+export class RemoveMemberPayload {
+  @Field(() => ID, { nullable: true, description: 'Who left.' }) removedId?: string;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}

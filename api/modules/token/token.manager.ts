@@ -1,0 +1,87 @@
+import { displayName } from '#core/connection/spec.js';
+import { roleAtLeast } from '#core/connection/role.js';
+import { UserFault } from '#core/errors.js';
+import type { Token } from '#core/store/entities/token.entity.js';
+import type { Store } from '#core/store/store.js';
+import { requireRole, teamBySlug } from '../../access.js';
+import { uuidOf } from '../../graphql/node-id.js';
+import { nodeId } from '../../graphql/node-id.js';
+import { parseInput } from '../../graphql/parse-input.js';
+import { mintToken } from '../../identity/fairlead-token.js';
+import { membershipIn } from '../../identity/principal.js';
+import type { Act } from '../../mutation.js';
+import type { CreateTokenInput, RevokeTokenInput } from './token.type.js';
+
+/** A token as GraphQL shows it. */
+export function tokenView(token: Token) {
+  return {
+    __typename: 'Token' as const, id: nodeId('Token', token.id), name: token.name, prefix: token.prefix, expiresAt: token.expiresAt,
+    lastUsedAt: token.lastUsedAt, createdAt: token.createdAt,
+  };
+}
+
+/**
+ * Rules of Fairlead tokens (design section 5): a token is for its creator or, by an administrator, for a *local* member, never for a person
+ * who signs in; it never exceeds its creator's current role, dies with their membership, and outlives no token that it was created with.
+ */
+export class TokenManager {
+  constructor(private readonly store: Store, private readonly clock: () => Date) {}
+
+  async create(act: Act, input: CreateTokenInput): Promise<{ secret: string; token: Token }> {
+    const { principal } = act.context;
+    const { team, membership } = await teamBySlug(this.store, principal, input.team);
+    act.about(team.id);
+    if (input.assignmentId != null) throw new UserFault('NOT_AVAILABLE', 'Assignments are not part of this version: leave "assignmentId" out.', { field: ['input', 'assignmentId'] });
+    if (input.onBehalfOf === true) throw new UserFault('NOT_AVAILABLE', '"onBehalfOf" belongs to assignments, which are not part of this version: leave it out.', { field: ['input', 'onBehalfOf'] });
+    const name = parseInput(displayName, input.name, ['input', 'name']);
+    const forMember = input.memberId == null ? null : await this.localMember(team.id, input.memberId);
+    if (forMember !== null && forMember.id !== membership.memberId) requireRole(membership, 'ADMIN', 'Creating tokens for others');
+    if (forMember?.local === false) {
+      throw new UserFault('FORBIDDEN', 'This member signs in themselves, and nobody else can hold a token for them: choose a local member.', { field: ['input', 'memberId'] });
+    }
+    const expiresAt = await this.expiry(act, input.expiresAt ?? null);
+    const minted = mintToken();
+    const token = await act.commit(async (repositories) => {
+      const row = await repositories.tokens.insert({
+        kind: forMember === null ? 'PERSONAL' : 'LOCAL_MEMBER', teamId: team.id, memberId: forMember?.id ?? membership.memberId, creatorId: membership.memberId,
+        name, prefix: minted.prefix, hash: minted.hash, expiresAt,
+      });
+      act.about(team.id, { type: 'Token', id: row.id, name });
+      return row;
+    });
+    return { secret: minted.secret, token };
+  }
+
+  /** The creator, the member that it acts as, or an administrator of the team. */
+  async revoke(act: Act, input: RevokeTokenInput): Promise<void> {
+    const { principal } = act.context;
+    const unknown = new UserFault('NOT_FOUND', 'There is no such token, or it is revoked already.', { field: ['input', 'id'] });
+    const id = uuidOf('Token', input.id);
+    const token = id === null ? null : await this.store.tokens.byId(id);
+    const membership = token?.teamId == null ? null : membershipIn(principal, token.teamId);
+    if (token === null || membership === null) throw unknown;
+    const own = token.creatorId === membership.memberId || token.memberId === membership.memberId;
+    if (!own && !roleAtLeast(membership.role, 'ADMIN')) throw unknown;
+    act.about(membership.teamId, { type: 'Token', id: token.id, name: token.name });
+    await act.commit((repositories) => repositories.tokens.remove(token.id));
+  }
+
+  private async localMember(teamId: string, id: string) {
+    const uuid = uuidOf('Member', id);
+    const member = uuid === null ? null : await this.store.members.inTeam(teamId, uuid);
+    if (member === null) throw new UserFault('NOT_FOUND', 'There is no such member in this team: list its members for the ids that there are.', { field: ['input', 'memberId'] });
+    return member;
+  }
+
+  private async expiry(act: Act, wanted: Date | null): Promise<Date | null> {
+    if (wanted !== null && wanted <= this.clock()) throw new UserFault('INVALID', 'This moment has passed: choose a later one.', { field: ['input', 'expiresAt'] });
+    const { tokenId } = act.context.principal;
+    const parent = tokenId === null ? null : await this.store.tokens.byId(tokenId);
+    const limit = parent?.expiresAt ?? null;
+    if (limit === null) return wanted;
+    if (wanted !== null && wanted > limit) {
+      throw new UserFault('INVALID', `A token outlives no token that it was created with: ${limit.toISOString()} at the latest.`, { field: ['input', 'expiresAt'] });
+    }
+    return wanted ?? limit;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Observation } from '../connection/condition.js';
+import type { AuthMethod } from '../connection/spec.js';
+import type { ProbeReport } from '../mcp/probe.js';
+
+/** What a look at a server says of its connection type: the conditions Reachable, Ready, Reconciling and Stalled. Pure. */
+export function reachability(report: ProbeReport): Observation[] {
+  switch (report.verdict) {
+    case 'OK':
+    case 'AUTHENTICATION_REQUIRED':
+      return [
+        { type: 'Reachable', status: 'TRUE', reason: 'Answered', message: '' },
+        ...summary(true, 'Ready', ''),
+      ];
+    case 'UNREACHABLE':
+      return [{ type: 'Reachable', status: 'FALSE', reason: 'Unreachable', message: report.message }, ...summary(false, 'Unreachable', report.message)];
+    case 'NOT_MCP':
+      return [{ type: 'Reachable', status: 'FALSE', reason: 'NotMcp', message: report.message }, ...stalled('NotMcp', report.message)];
+    case 'UNSUPPORTED_TRANSPORT':
+      return [{ type: 'Reachable', status: 'FALSE', reason: 'UnsupportedTransport', message: report.message }, ...stalled('UnsupportedTransport', report.message)];
+    case 'REFUSED_BY_POLICY':
+      return [{ type: 'Reachable', status: 'FALSE', reason: 'RefusedByPolicy', message: report.message }, ...stalled('RefusedByPolicy', report.message)];
+  }
+}
+
+function summary(ready: boolean, reason: string, message: string): Observation[] {
+  return [
+    { type: 'Ready', status: ready ? 'TRUE' : 'FALSE', reason, message },
+    { type: 'Reconciling', status: 'FALSE', reason: 'Observed', message: '' },
+    { type: 'Stalled', status: 'FALSE', reason: 'Observed', message: '' },
+  ];
+}
+
+/** In the sense of kstatus: nothing moves until a person changes the spec. */
+function stalled(reason: string, message: string): Observation[] {
+  return [
+    { type: 'Ready', status: 'FALSE', reason, message },
+    { type: 'Reconciling', status: 'FALSE', reason: 'Observed', message: '' },
+    { type: 'Stalled', status: 'TRUE', reason, message },
+  ];
+}
+
+/** Whether the type has a list of tools, and whose. */
+export function toolsSynced(source: 'ANONYMOUS' | 'SHARED' | null, count: number): Observation {
+  if (source === null) {
+    return { type: 'ToolsSynced', status: 'UNKNOWN', reason: 'LoginRequired', message: 'The server lists its tools after a login only: everybody who enrolls sees their own list.' };
+  }
+  const through = source === 'ANONYMOUS' ? 'without a login' : 'through a shared enrollment';
+  return { type: 'ToolsSynced', status: 'TRUE', reason: 'Read', message: `${count} tools, read ${through}.` };
+}
+
+/** How a server took a credential. */
+export type CredentialVerdict = 'ACCEPTED' | 'NOT_VERIFIABLE' | 'NOT_NEEDED' | 'REJECTED' | 'NOT_TRIED';
+
+/**
+ * What a try with and, for comparison, without the credential says. Pure.
+ * A server that answers alike without the credential leaves it unverified.
+ */
+export function credentialVerdict(method: AuthMethod, withCredential: ProbeReport, without: ProbeReport | null): CredentialVerdict {
+  if (withCredential.verdict === 'AUTHENTICATION_REQUIRED') return 'REJECTED';
+  if (withCredential.verdict !== 'OK') return 'NOT_TRIED';
+  if (method === 'NONE') return 'NOT_NEEDED';
+  return without?.verdict === 'AUTHENTICATION_REQUIRED' ? 'ACCEPTED' : 'NOT_VERIFIABLE';
+}
+
+/** The conditions Authorized and Ready of an enrollment. */
+export function authorization(method: AuthMethod, verdict: CredentialVerdict): Observation[] {
+  const settled: Observation[] = [
+    { type: 'Reconciling', status: 'FALSE', reason: 'Observed', message: '' },
+    { type: 'Stalled', status: verdict === 'REJECTED' ? 'TRUE' : 'FALSE', reason: verdict === 'REJECTED' ? 'CredentialRejected' : 'Observed', message: '' },
+  ];
+  switch (verdict) {
+    case 'ACCEPTED':
+      return [{ type: 'Authorized', status: 'TRUE', reason: 'Accepted', message: '' }, { type: 'Ready', status: 'TRUE', reason: 'Ready', message: '' }, ...settled];
+    case 'NOT_NEEDED':
+      return [{ type: 'Authorized', status: 'TRUE', reason: 'NoCredentialNeeded', message: '' }, { type: 'Ready', status: 'TRUE', reason: 'Ready', message: '' }, ...settled];
+    case 'NOT_VERIFIABLE': {
+      const message = 'The server answers alike without this credential, so it could not be verified: a wrong one shows at the first call.';
+      return [{ type: 'Authorized', status: 'UNKNOWN', reason: 'NotVerifiable', message }, { type: 'Ready', status: 'TRUE', reason: 'NotVerifiable', message }, ...settled];
+    }
+    case 'NOT_TRIED': {
+      const message = 'The server could not be asked: check it again when it is reachable.';
+      return [{ type: 'Authorized', status: 'UNKNOWN', reason: 'NotTried', message }, { type: 'Ready', status: 'FALSE', reason: 'NotTried', message }, ...settled];
+    }
+    case 'REJECTED': {
+      const message = method === 'NONE'
+        ? 'The server wants a credential, but this connection type sends none: ask a manager to change its auth method.'
+        : 'The server no longer accepts this credential: enter a new one.';
+      return [{ type: 'Authorized', status: 'FALSE', reason: 'CredentialRejected', message }, { type: 'Ready', status: 'FALSE', reason: 'CredentialRejected', message }, ...settled];
+    }
+  }
+}
