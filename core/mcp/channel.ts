@@ -1,6 +1,6 @@
 import type { Egress, EgressResponse } from '../egress/egress.js';
 import { PeerFault } from '../errors.js';
-import { readEvents } from './event-stream.js';
+import { readEvents, type StreamEvent } from './event-stream.js';
 import { rpcFault, SessionForgotten, statusFault, transportFault, type RpcError } from './faults.js';
 import { headerText } from './param-headers.js';
 import { CallCancelled, type Era, type Progress } from './session.js';
@@ -46,12 +46,21 @@ export interface RpcRequest {
 
 type Envelope = Record<string, unknown>;
 
+/** What is known of an answer's stream, across resumptions. */
+interface StreamState {
+  lastEventId: string | null;
+  retryMs: number;
+  /** Requests of the server that were answered. */
+  served: number;
+}
+
 /** How long, and how much, a notification, an answer to the server or a DELETE may take. */
 const ASIDE_TIMEOUT_MS = 3_000;
 const ASIDE_MAX_BYTES = 64 * 1024;
 /** Requests of the server that are answered during one request of ours; more are ignored. */
 const MAX_SERVER_REQUESTS = 64;
 const MAX_RESUMPTIONS = 16;
+const LINGER_MS = 250;
 const DEFAULT_RETRY_MS = 1_000;
 const METHOD_NOT_FOUND = { code: -32601, message: 'This client offers no such method.' };
 
@@ -179,35 +188,48 @@ export class Channel {
 
   /** Reads events until the answer is there, serving what the server sends in between; resumes a legacy stream that has event ids. */
   async #fromStream(response: EgressResponse, id: number, request: RpcRequest, deadline: number): Promise<Envelope> {
-    let stream = response;
-    let lastEventId: string | null = null;
-    let retryMs = DEFAULT_RETRY_MS;
-    let served = 0;
-    for (let resumptions = 0; ; resumptions++) {
+    const state: StreamState = { lastEventId: null, retryMs: DEFAULT_RETRY_MS, served: 0 };
+    for (let stream = response, resumptions = 0; ; resumptions++) {
+      const events = readEvents(stream.body);
       try {
-        for await (const event of readEvents(stream.body)) {
-          lastEventId = event.id;
-          if (event.retryMs !== null) retryMs = event.retryMs;
-          if (event.data === '' || event.event !== 'message') continue;
-          const message = this.#parse(event.data);
-          if (!isEnvelope(message)) continue;
-          if (message['method'] === undefined && message['id'] === id) {
-            await stream.discard();
-            return this.#result(message, request.method);
-          }
-          if (this.#isRequest(message) && served++ < MAX_SERVER_REQUESTS) this.#serve(message);
-          else if (message['method'] === 'notifications/progress') reportProgress(message, id, request.onProgress);
+        for (let next = await events.next(); !next.done; next = await events.next()) {
+          const answer = this.#take(next.value, id, request, state);
+          if (answer === null) continue;
+          this.#linger(events, stream);
+          return this.#result(answer, request.method);
         }
       } catch (error) {
         await stream.discard();
         const fault = transportFault(error, true);
-        if (!(lastEventId !== null && fault instanceof PeerFault && fault.code === 'UNREACHABLE')) throw fault;
+        if (!(state.lastEventId !== null && fault instanceof PeerFault && fault.code === 'UNREACHABLE')) throw fault;
       }
-      if (this.options.era === 'MODERN' || lastEventId === null || lastEventId === '' || resumptions >= MAX_RESUMPTIONS) {
+      if (this.options.era === 'MODERN' || state.lastEventId === null || state.lastEventId === '' || resumptions >= MAX_RESUMPTIONS) {
         throw new PeerFault('UNREACHABLE', 'The server closed the connection before its answer was complete.');
       }
-      stream = await this.#resume(lastEventId, retryMs, request, deadline);
+      stream = await this.#resume(state.lastEventId, state.retryMs, request, deadline);
     }
+  }
+
+  /** The answer, if this event is it. */
+  #take(event: StreamEvent, id: number, request: RpcRequest, state: StreamState): Envelope | null {
+    state.lastEventId = event.id;
+    state.retryMs = event.retryMs ?? state.retryMs;
+    if (event.data === '' || event.event !== 'message') return null;
+    const message = this.#parse(event.data);
+    if (!isEnvelope(message)) return null;
+    if (message['method'] === undefined) return message['id'] === id ? message : null;
+    if (this.#isRequest(message) && state.served++ < MAX_SERVER_REQUESTS) this.#serve(message);
+    else if (message['method'] === 'notifications/progress') reportProgress(message, id, request.onProgress);
+    return null;
+  }
+
+  /** Servers end the stream right after the answer; reading that end keeps the connection for the next call. */
+  #linger(events: AsyncGenerator<StreamEvent>, stream: EgressResponse): void {
+    const timer = setTimeout(() => void stream.discard(), LINGER_MS).unref();
+    const rest = async (): Promise<void> => {
+      while (!(await events.next()).done);
+    };
+    this.#track(rest().catch(() => undefined).finally(() => clearTimeout(timer)));
   }
 
   /** https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery */
@@ -242,9 +264,13 @@ export class Channel {
   }
 
   #aside(body: string): void {
-    const sent: Promise<void> = this.#post(body, { ...this.#headers }, { timeoutMs: ASIDE_TIMEOUT_MS, maxBytes: ASIDE_MAX_BYTES })
-      .then((response) => response.discard()).catch(() => undefined).finally(() => this.#asides.delete(sent));
-    this.#asides.add(sent);
+    this.#track(this.#post(body, { ...this.#headers }, { timeoutMs: ASIDE_TIMEOUT_MS, maxBytes: ASIDE_MAX_BYTES })
+      .then((response) => response.discard()).catch(() => undefined));
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work.finally(() => this.#asides.delete(tracked));
+    this.#asides.add(tracked);
   }
 
   #result(envelope: Envelope, method: string): Envelope {

@@ -2,6 +2,7 @@ import type { Egress } from '../egress/egress.js';
 import { EgressError } from '../egress/errors.js';
 import { PeerFault } from '../errors.js';
 import { NotMcpAnswer, rpcFault, statusFault, transportFault, type RpcError } from './faults.js';
+import { CallCancelled } from './session.js';
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -82,7 +83,8 @@ export class SdkFetch {
 
   /** Why the handshake failed. The SDK's error is left behind: its message may hold what the server said, and that our credential. */
   fault(sdkError: unknown): unknown {
-    const { redact } = this.options;
+    const { redact, signal } = this.options;
+    if (signal?.aborted) return new CallCancelled('MAYBE');
     const failure = this.#failure ?? egressError(sdkError);
     if (failure !== null) return transportFault(failure);
     const seen = this.#seen;

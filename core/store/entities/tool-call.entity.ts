@@ -35,6 +35,10 @@ export class ToolCall {
   @Column('timestamptz', { name: 'started_at' }) startedAt!: Date;
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
   @Column('double precision', { name: 'duration_ms', nullable: true }) durationMs!: number | null;
+  /** Whether arguments and result are kept for a while, in {@link ToolCallPayload}. */
+  @Column('boolean') kept!: boolean;
+  /** When somebody asked to cancel it; the process that makes the call looks for it. */
+  @Column('timestamptz', { name: 'cancel_requested_at', nullable: true }) cancelRequestedAt!: Date | null;
 }
 
 /** Sealed arguments and result of a call with a key, an approval or `wait: false`; kept for 24 hours. */

@@ -153,9 +153,10 @@ create table processes (
   heartbeat_at timestamptz not null default now()
 );
 
+-- No foreign keys: records are written in groups on the hot path, where a lock on the team's row per call, or one deleted team failing a group, has no place.
 create table tool_calls (
   id uuid primary key,
-  team_id uuid not null references teams on delete cascade,
+  team_id uuid not null,
   process_id uuid not null,
   caller_id uuid not null,
   caller_name text not null,
@@ -173,6 +174,8 @@ create table tool_calls (
   started_at timestamptz not null,
   finished_at timestamptz,
   duration_ms double precision,
+  kept boolean not null,
+  cancel_requested_at timestamptz,
   check ((finished_at is null) = (status in ('RUNNING', 'PENDING_APPROVAL')))
 );
 create index tool_calls_by_team on tool_calls (team_id, id desc);

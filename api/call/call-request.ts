@@ -1,0 +1,44 @@
+import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import type { Principal } from '../identity/principal.js';
+
+/** One `callTool`, unpacked from its transport; ids are decoded, JSON values are parsed. */
+export interface CallRequest {
+  principal: Principal;
+  requestId: string;
+  /** Aborts when the caller has gone: that cancels a call that has no key and waits. */
+  signal: AbortSignal;
+  /** Only with {@link connectionType}. */
+  teamSlug?: string | null;
+  /** Exactly one of name and id. */
+  connectionType?: string | null;
+  connectionTypeId?: string | null;
+  tool: string;
+  arguments: Record<string, unknown>;
+  enrollmentId?: string | null;
+  idempotencyKey?: string | null;
+  /** Shortens the connection type's `calls.timeoutMs`; never lengthens it. */
+  timeoutMs?: number | null;
+  /** False: answer as soon as the call is on record, and let it run. */
+  wait: boolean;
+}
+
+/** Whether arguments and result can be shown: kept, never kept, or no longer kept. */
+export const CONTENT_STATES = ['AVAILABLE', 'NOT_KEPT', 'EXPIRED'] as const;
+export type ContentState = (typeof CONTENT_STATES)[number];
+
+/** A call as one viewer may see it. */
+export interface ToolCallView {
+  record: ToolCall;
+  /** Null for everybody but the caller and the person on whose behalf it was. */
+  arguments: Record<string, unknown> | null;
+  contentState: ContentState;
+  /** MCP content blocks, values unchanged; null where there is no result to show. */
+  content: unknown[] | null;
+  structuredContent: unknown;
+}
+
+/** What a tool answered, scrubbed, as it is sealed and shown. */
+export interface CallContent {
+  content: unknown[];
+  structuredContent?: unknown;
+}

@@ -1,0 +1,116 @@
+import { condition } from '#core/connection/condition.js';
+import { credentialHeaders, credentialSecrets } from '#core/connection/credential.js';
+import type { ConnectionTypeSpec } from '#core/connection/spec.js';
+import { currentTarget, sameTarget } from '#core/connection/target.js';
+import { UserFault, type NextAction } from '#core/errors.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
+import type { Repositories } from '#core/store/store.js';
+import type { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { Membership } from '../identity/principal.js';
+import { knownId, unknownType } from './call-input.js';
+import type { CallRequest } from './call-request.js';
+import { chooseEnrollment } from './choose-enrollment.js';
+
+/** Everything that a call needs to know besides its tool: resolved once, and used until something of the team changes. */
+export interface Route {
+  teamId: string;
+  memberId: string;
+  typeId: string;
+  typeName: string;
+  spec: ConnectionTypeSpec;
+  specVersion: number;
+  /** What was known of the server's health: a call that finds otherwise makes the type due. */
+  reachable: boolean | null;
+  enrollmentId: string;
+  enrollmentLabel: string;
+  credentialVersion: number;
+  /** The credential's request headers, in clear: memory only. */
+  headers: Readonly<Record<string, string>>;
+  /** Texts that must not come back. */
+  secrets: readonly string[];
+  /** Tells apart whatever must not share a session. */
+  sessionKey: string;
+  /** The list that tools are looked up in, and whether it was ever read. */
+  toolScopeId: string;
+  toolsRead: boolean;
+}
+
+/** The page of ours where a person connects, confirms or repairs an enrollment for a connection type. */
+export type EnrollLink = (membership: Membership, connectionTypeName: string) => string;
+
+/** Resolves calls to routes. Reads; decides; writes nothing. */
+export class Routes {
+  constructor(private readonly store: Repositories, private readonly box: CredentialBox, private readonly enrollLink: EnrollLink) {}
+
+  /** @throws {UserFault} for every reason why there is no way through (design section 6, step 1) */
+  async resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
+    const { type, membership } = await this.#type(request, candidates);
+    if (type.spec.authMethod === 'OAUTH') throw new UserFault('NOT_AVAILABLE', 'Connection types with OAuth can\'t be called yet. Choose another auth method.');
+    const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(membership.memberId, [type.id]), this.store.enrollments.shared(type.id)]);
+    const byId = new Map([...own, ...shared].map((enrollment) => [enrollment.id, enrollment]));
+    const link = (label: string): NextAction => ({ label, url: this.enrollLink(membership, type.name) });
+    const enrollment = chooseEnrollment({
+      memberId: membership.memberId, typeName: type.spec.displayName, candidates: [...byId.values()], enrollmentId: request.enrollmentId ?? null,
+      connect: link(`Connect to ${type.spec.displayName}`),
+    });
+    const [[status], [credential], [typeStatus]] = await Promise.all([
+      this.store.enrollments.statuses([enrollment.id]), this.store.enrollments.credentials([enrollment.id]), this.store.connectionTypes.statuses([type.id]),
+    ]);
+    // Deleted while we were reading: as if it had been gone before.
+    if (status === undefined || credential === undefined || typeStatus === undefined) throw unknownType(request);
+    const owned = enrollment.ownerId === membership.memberId;
+    refuseUnusable({ type, enrollment, status, credential, owned, link });
+
+    const target = enrollment.confirmedTarget;
+    const value = await this.box.open({ teamId: type.teamId, enrollmentId: enrollment.id, version: credential.version, target }, credential.sealed, type.spec);
+    const reachable = condition(typeStatus.conditions, 'Reachable')?.status;
+    return {
+      teamId: type.teamId, memberId: membership.memberId, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
+      reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
+      enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
+      headers: credentialHeaders(type.spec, value), secrets: credentialSecrets(type.spec, value),
+      // The spec's version too: a prefix that changes changes the headers, but neither credential nor target.
+      sessionKey: `${enrollment.id}|${credential.version}|${type.version}|${target.serverUrl}`,
+      toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
+      toolsRead: (typeStatus.toolsSource === null ? status.toolsSyncedAt : typeStatus.toolsSyncedAt) !== null,
+    };
+  }
+
+  async #type(request: CallRequest, candidates: readonly Membership[]): Promise<{ type: ConnectionType; membership: Membership }> {
+    const [first] = candidates;
+    if (first === undefined) throw unknownType(request);
+    const { connectionType: name, connectionTypeId: id } = request;
+    const type = name != null ? await this.store.connectionTypes.byName(first.teamId, name) : knownId(id) ? await this.store.connectionTypes.byId(id) : null;
+    const membership = candidates.find((candidate) => candidate.teamId === type?.teamId);
+    if (type === null || membership === undefined) throw unknownType(request);
+    return { type, membership };
+  }
+}
+
+interface Situation {
+  type: ConnectionType;
+  enrollment: Enrollment;
+  status: EnrollmentStatus;
+  credential: Credential;
+  owned: boolean;
+  link: (label: string) => NextAction;
+}
+
+/** Why an enrollment can't be used now, with what its owner should do. */
+function refuseUnusable({ type, enrollment, status, credential, owned, link }: Situation): void {
+  const name = type.spec.displayName;
+  if (!sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) {
+    const message = owned
+      ? `Where the credential for ${name} goes has changed since you enrolled. Look at the new address and confirm it.`
+      : `Where the shared credential for ${name} goes has changed. Its owner has to confirm the new address.`;
+    throw new UserFault('ENROLLMENT_SUSPENDED', message, owned ? { action: link('Confirm the new address') } : {});
+  }
+  const cleared = credential.kind !== 'NONE' && credential.sealed === null;
+  if (cleared || condition(status.conditions, 'Authorized')?.status === 'FALSE') {
+    const message = owned
+      ? `${cleared ? 'There is no credential' : 'The server no longer accepts your credential'} for ${name}. Enter a new one.`
+      : `The shared credential for ${name} no longer works. Its owner has to enter a new one.`;
+    throw new UserFault('ACTION_REQUIRED', message, owned ? { action: link('Enter a new credential') } : {});
+  }
+}
