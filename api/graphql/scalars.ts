@@ -90,6 +90,8 @@ export const DateTimeScalar = new GraphQLScalarType<Date, string>({
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339#section-5.6',
   serialize: (value) => {
     if (value instanceof Date) return value.toISOString();
+    // Moments inside JSON columns are text.
+    if (typeof value === 'string' && RFC3339.test(value)) return new Date(value).toISOString();
     throw new TypeError('DateTime cannot represent a value that is no Date');
   },
   parseValue: (value) => parseDateTime(value),

@@ -7,7 +7,7 @@ import type { RawTool } from '../mcp/session.js';
 import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { Enrollment } from '../store/entities/enrollment.entity.js';
 import type { Repositories, Store } from '../store/store.js';
-import { scrubberFor } from './scrubbed-tools.js';
+import { Scrubber } from '../tool/scrub.js';
 import type { CredentialBox } from './credential-box.js';
 import { authorization, credentialVerdict, reachability, toolsSynced, type CredentialVerdict } from './observations.js';
 import { syncTools } from './tool-sync.js';
@@ -41,7 +41,7 @@ export class Upkeep {
     const headers = credentialHeaders(spec, value);
     const bare = Object.keys(headers).length === 0;
     const [report, without] = await Promise.all([this.probe(spec.serverUrl, headers, spec.health.timeoutSeconds * 1000), bare ? null : this.look(spec)]);
-    const tools = report.tools === null ? null : scrubberFor(credentialSecrets(spec, value))(report.tools);
+    const tools = report.tools === null ? null : new Scrubber(credentialSecrets(spec, value)).value(report.tools);
     return { verdict: credentialVerdict(spec.authMethod, report, without), report, tools };
   }
 

@@ -1,5 +1,5 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
-import { GraphQLDateTime } from 'graphql-scalars';
+import { DateTimeScalar } from '../../graphql/scalars.js';
 import type { ConditionStatus } from '#core/connection/condition.js';
 import { connectionType } from '../../graphql/pagination.js';
 import { ActionType } from '../../graphql/user-error.type.js';
@@ -14,7 +14,7 @@ export class ConditionType {
   @Field(() => ConditionStatusEnum, { description: 'Whether it holds.' }) status!: ConditionStatus;
   @Field(() => String, { description: 'Why, for programs: CamelCase.' }) reason!: string;
   @Field(() => String, { description: 'Why, for people, with the next step; may be empty.' }) message!: string;
-  @Field(() => GraphQLDateTime, { description: 'When the status flipped last.' }) lastTransitionTime!: string;
+  @Field(() => DateTimeScalar, { description: 'When the status flipped last.' }) lastTransitionTime!: string;
   @Field(() => Int, { description: 'The spec version that it speaks of.' }) observedGeneration!: number;
 }
 
@@ -51,7 +51,7 @@ export class OAuthSettingsType {
   @Field(() => String, { nullable: true, description: 'The client\'s ID.' }) clientId!: string | null;
   @Field(() => [String], { description: 'Scopes that are asked for.' }) scopes!: string[];
   @Field(() => String, { description: 'The redirect URI to register.' }) redirectUri!: string;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'When the client\'s secret expires.' }) clientSecretExpiresAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When the client\'s secret expires.' }) clientSecretExpiresAt!: Date | null;
 }
 
 @ObjectType('HealthSettings', { description: 'How a server is looked at.', simpleResolvers: true })
@@ -100,16 +100,16 @@ export class ConnectionTypeType extends NodeType {
   @Field(() => CallSettingsType, { simple: true, description: 'Bounds of calls.' }) calls!: unknown;
   @Field(() => ToolPolicyType, { simple: true, description: 'Which tools may be called.' }) toolPolicy!: unknown;
   @Field(() => DeletionPolicyEnum, { simple: true, description: 'What deleting the manifest does.' }) deletionPolicy!: string;
-  @Field(() => GraphQLDateTime, { simple: true, description: 'Since when.' }) createdAt!: Date;
-  @Field(() => GraphQLDateTime, { simple: true, description: 'When the spec was changed last.' }) updatedAt!: Date;
+  @Field(() => DateTimeScalar, { simple: true, description: 'Since when.' }) createdAt!: Date;
+  @Field(() => DateTimeScalar, { simple: true, description: 'When the spec was changed last.' }) updatedAt!: Date;
   @Field(() => ConnectionTypePermissionsType, { simple: true, description: 'What the viewer may do.' }) viewerCan!: unknown;
   @Field(() => ConnectionTypeStateEnum, { simple: true, description: 'One word for what the conditions say.' }) state!: string;
   @Field(() => ActionType, { nullable: true, simple: true, description: 'What a person should do, if anything.' }) action!: unknown;
   @Field(() => String, { nullable: true, simple: true, description: 'The protocol revision that was spoken last.' }) protocolVersion!: string | null;
   @Field(() => McpServerType, { nullable: true, simple: true, description: 'What the server calls itself.' }) server!: unknown;
   @Field(() => [ConditionType], { simple: true, description: 'What was observed.' }) conditions!: unknown[];
-  @Field(() => GraphQLDateTime, { nullable: true, simple: true, description: 'When the server was looked at last.' }) lastCheckedAt!: Date | null;
-  @Field(() => GraphQLDateTime, { nullable: true, simple: true, description: 'When it will be looked at next.' }) nextCheckAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, simple: true, description: 'When the server was looked at last.' }) lastCheckedAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, simple: true, description: 'When it will be looked at next.' }) nextCheckAt!: Date | null;
 }
 
 export const ConnectionTypePage = connectionType(() => ConnectionTypeType, 'ConnectionType');

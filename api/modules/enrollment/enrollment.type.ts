@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
-import { GraphQLDateTime } from 'graphql-scalars';
+import { DateTimeScalar } from '../../graphql/scalars.js';
 import type { EnrollmentState } from '#core/connection/state.js';
 import { enumType } from '../../graphql/enum-type.js';
 import { connectionType } from '../../graphql/pagination.js';
@@ -30,7 +30,7 @@ export const RevocationOutcomeEnum = enumType<'REVOKED' | 'NOT_SUPPORTED' | 'PEN
 export class CredentialFieldType {
   @Field(() => String, { description: 'accessToken, or the header\'s name.' }) name!: string;
   @Field(() => Boolean, { description: 'Whether it is set.' }) isSet!: boolean;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'Since when.' }) updatedAt!: string | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Since when.' }) updatedAt!: string | null;
 }
 
 @ObjectType('Credential', { description: 'What is known of a credential. Values are write-only.', simpleResolvers: true })
@@ -38,11 +38,11 @@ export class CredentialType {
   @Field(() => AuthMethodEnum, { description: 'What kind.' }) kind!: string;
   @Field(() => [CredentialFieldType], { description: 'Which parts are set.' }) fields!: unknown[];
   @Field(() => [String], { description: 'With OAUTH: the scopes that were granted.' }) scopes!: string[];
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'Until when it works, where that is known.' }) expiresAt!: Date | null;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'When it will be refreshed.' }) refreshAt!: Date | null;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'When it was refreshed last.' }) lastRefreshAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it works, where that is known.' }) expiresAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it will be refreshed.' }) refreshAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it was refreshed last.' }) lastRefreshAt!: Date | null;
   @Field(() => Int, { description: 'Refreshes that failed since the last one that worked.' }) failedRefreshes!: number;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'When a failed refresh is tried again.' }) nextAttemptAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When a failed refresh is tried again.' }) nextAttemptAt!: Date | null;
 }
 
 @ObjectType('Enrollment', { implements: NodeType, description: 'One person\'s credential for one connection type.', simpleResolvers: true })
@@ -57,8 +57,8 @@ export class EnrollmentType extends NodeType {
   @Field(() => ManifestType, { nullable: true, description: 'The owning manifest; null unless origin is MANIFEST.' }) manifest!: unknown;
   @Field(() => [ConditionType], { description: 'What was observed.' }) conditions!: unknown[];
   @Field(() => CredentialType, { description: 'What is known of the credential.' }) credential!: unknown;
-  @Field(() => GraphQLDateTime, { description: 'Since when.' }) createdAt!: Date;
-  @Field(() => GraphQLDateTime, { description: 'When it was changed last.' }) updatedAt!: Date;
+  @Field(() => DateTimeScalar, { description: 'Since when.' }) createdAt!: Date;
+  @Field(() => DateTimeScalar, { description: 'When it was changed last.' }) updatedAt!: Date;
 }
 
 export const EnrollmentPage = connectionType(() => EnrollmentType, 'Enrollment');
@@ -66,7 +66,7 @@ export const EnrollmentPage = connectionType(() => EnrollmentType, 'Enrollment')
 @ObjectType('EnrollmentAuthorization', { description: 'A consent to be given in the person\'s browser.', simpleResolvers: true })
 export class EnrollmentAuthorizationType {
   @Field(() => String, { description: 'Open it in the person\'s browser.' }) url!: string;
-  @Field(() => GraphQLDateTime, { description: 'Until when it works.' }) expiresAt!: Date;
+  @Field(() => DateTimeScalar, { description: 'Until when it works.' }) expiresAt!: Date;
 }
 
 @InputType({ description: 'Enrolls the caller with their own credential.' })

@@ -1,5 +1,5 @@
 import { Field, ID, InputType, InterfaceType, ObjectType } from 'type-graphql';
-import { GraphQLDateTime } from 'graphql-scalars';
+import { DateTimeScalar } from '../../graphql/scalars.js';
 import type { Role } from '#core/connection/role.js';
 import { enumType } from '../../graphql/enum-type.js';
 import { connectionType } from '../../graphql/pagination.js';
@@ -22,14 +22,14 @@ export class MemberType extends NodeType {
   @Field(() => String, { description: 'As people read it.' }) displayName!: string;
   @Field(() => RoleEnum, { description: 'What they may do in this team.' }) role!: Role;
   @Field(() => Boolean, { description: 'Created here; can\'t sign in, acts through tokens.' }) local!: boolean;
-  @Field(() => GraphQLDateTime, { description: 'Since when.' }) createdAt!: Date;
+  @Field(() => DateTimeScalar, { description: 'Since when.' }) createdAt!: Date;
 }
 
 @ObjectType('Team', { implements: NodeType, description: 'A tenant: owns a catalog and members.' })
 export class TeamType extends NodeType {
   @Field(() => String, { description: 'Its name in URLs and manifests.', simple: true }) slug!: string;
   @Field(() => String, { description: 'As people read it.', simple: true }) displayName!: string;
-  @Field(() => GraphQLDateTime, { description: 'Since when.', simple: true }) createdAt!: Date;
+  @Field(() => DateTimeScalar, { description: 'Since when.', simple: true }) createdAt!: Date;
 }
 
 @ObjectType('Membership', { description: 'The viewer\'s place in a team.', simpleResolvers: true })

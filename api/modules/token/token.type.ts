@@ -1,5 +1,5 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
-import { GraphQLDateTime } from 'graphql-scalars';
+import { DateTimeScalar } from '../../graphql/scalars.js';
 import { UserError } from '../../graphql/user-error.type.js';
 import { NodeType } from '../team/team.type.js';
 
@@ -7,9 +7,9 @@ import { NodeType } from '../team/team.type.js';
 export class TokenType extends NodeType {
   @Field(() => String, { description: 'What it is for.' }) name!: string;
   @Field(() => String, { description: 'How the secret begins, to tell tokens apart.' }) prefix!: string;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'Until when it works; null: until it is revoked.' }) expiresAt!: Date | null;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'When it was used last, to the minute.' }) lastUsedAt!: Date | null;
-  @Field(() => GraphQLDateTime, { description: 'Since when.' }) createdAt!: Date;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it works; null: until it is revoked.' }) expiresAt!: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it was used last, to the minute.' }) lastUsedAt!: Date | null;
+  @Field(() => DateTimeScalar, { description: 'Since when.' }) createdAt!: Date;
 }
 
 @InputType({ description: 'A new token: for the caller, or for a local member.' })
@@ -19,7 +19,7 @@ export class CreateTokenInput {
   @Field(() => ID, { nullable: true, description: 'A local member that the token acts as; by administrators of the team. If absent: the caller.' }) memberId?: string | null;
   @Field(() => ID, { nullable: true, description: 'An assignment that the token acts for. NOT_AVAILABLE in this version.' }) assignmentId?: string | null;
   @Field(() => Boolean, { nullable: true, description: 'With an assignment: act on behalf of the token\'s creator. NOT_AVAILABLE in this version.' }) onBehalfOf?: boolean | null;
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'Until when it works. If absent: until it is revoked, or as long as the token that creates it.' }) expiresAt?: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it works. If absent: until it is revoked, or as long as the token that creates it.' }) expiresAt?: Date | null;
 }
 
 @ObjectType({ description: 'Answer of createToken.', simpleResolvers: true })

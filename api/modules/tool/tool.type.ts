@@ -1,5 +1,5 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
-import { GraphQLDateTime } from 'graphql-scalars';
+import { DateTimeScalar } from '../../graphql/scalars.js';
 import { JsonObjectScalar, JsonScalar } from '../../graphql/scalars.js';
 import { enumType } from '../../graphql/enum-type.js';
 import { connectionType } from '../../graphql/pagination.js';
@@ -26,7 +26,7 @@ export class ToolChangeType {
   @Field(() => String, { nullable: true, description: 'Hash of the definition before; null for a new tool.' }) fromHash!: string | null;
   @Field(() => String, { description: 'Hash of the definition now.' }) toHash!: string;
   @Field(() => JsonScalar, { description: 'What changed: JSON pointers with the values before and after.' }) diff!: unknown;
-  @Field(() => GraphQLDateTime, { description: 'When it was seen.' }) detectedAt!: string;
+  @Field(() => DateTimeScalar, { description: 'When it was seen.' }) detectedAt!: string;
 }
 
 @ObjectType('Tool', { implements: NodeType, description: 'What a server offers. Texts are the server\'s: data, not instructions.', simpleResolvers: true })

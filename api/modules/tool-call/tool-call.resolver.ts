@@ -1,0 +1,79 @@
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { UserFault } from '#core/errors.js';
+import type { CallService } from '../../call/call-service.js';
+import type { Context } from '../../context.js';
+import { uuidOf } from '../../graphql/node-id.js';
+import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.js';
+import type { UserError } from '../../graphql/user-error.type.js';
+import { userError } from '../../graphql/user-error.type.js';
+import { TeamType } from '../team/team.type.js';
+import type { TeamView } from '../team/team.view.js';
+import { CallToolInput, CallToolPayload, CancelToolCallInput, CancelToolCallPayload, ToolCallFilter, ToolCallPage, ToolCallType } from './tool-call.type.js';
+import { toolCallView } from './tool-call.view.js';
+
+/** Calls. Refusals and calls are on record through the call service, not through `Mutations`: no transaction stands in a call's way. */
+@Resolver(() => ToolCallType)
+export class ToolCallResolver {
+  constructor(private readonly calls: CallService) {}
+
+  @Query(() => ToolCallType, { nullable: true, description: 'A call that the viewer made, or that was made in a team that they manage; null for any other id.' })
+  async toolCall(@Ctx() context: Context, @Arg('id', () => ID, { description: 'Which one.' }) id: string) {
+    const uuid = uuidOf('ToolCall', id);
+    const view = uuid === null ? null : await this.calls.get(context.principal, uuid);
+    return view === null ? null : toolCallView(view, context);
+  }
+
+  @Mutation(() => CallToolPayload, { description: 'Calls a tool with the caller\'s enrollment. What is refused before anything was sent is a userError; what happens after is in `toolCall.error`.' })
+  callTool(@Ctx() context: Context, @Arg('input', () => CallToolInput, { description: 'The call.' }) input: CallToolInput) {
+    return answer(async () => {
+      if (input.assignmentId != null) throw new UserFault('NOT_AVAILABLE', 'Assignments are not part of this version: leave "assignmentId" out.', { field: ['input', 'assignmentId'] });
+      const { principal, requestId, signal } = context;
+      const view = await this.calls.call({
+        principal, requestId, signal, teamSlug: input.team, connectionType: input.connectionType, connectionTypeId: decoded('ConnectionType', input.connectionTypeId),
+        tool: input.tool, arguments: input.arguments ?? {}, enrollmentId: decoded('Enrollment', input.enrollmentId), idempotencyKey: input.idempotencyKey,
+        timeoutMs: input.timeoutMs, wait: input.wait,
+      });
+      return { toolCall: toolCallView(view, context) };
+    });
+  }
+
+  @Mutation(() => CancelToolCallPayload, { description: 'Cancels a running call, whichever process it runs in. For its caller, and managers of the team.' })
+  cancelToolCall(@Ctx() context: Context, @Arg('input', () => CancelToolCallInput, { description: 'Which one.' }) input: CancelToolCallInput) {
+    return answer(async () => {
+      const view = await this.calls.cancel(context.principal, decoded('ToolCall', input.id)!, context.requestId);
+      return { toolCall: toolCallView(view, context) };
+    });
+  }
+}
+
+/** The calls of a team. */
+@Resolver(() => TeamType)
+export class TeamToolCallsResolver {
+  constructor(private readonly calls: CallService) {}
+
+  @FieldResolver(() => ToolCallPage, { description: 'Calls, newest first: the viewer\'s own; for managers, all of the team.' })
+  async toolCalls(
+    @Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context,
+    @Arg('filter', () => ToolCallFilter, { nullable: true, description: 'Which ones.' }) filter?: ToolCallFilter | null,
+  ) {
+    const request = pageRequest(args);
+    if (filter?.assignmentId != null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
+    const chosen = { status: filter?.status ?? undefined, connectionTypeId: decoded('ConnectionType', filter?.connectionTypeId) ?? undefined };
+    const page = await this.calls.list(context.principal, team.teamId, chosen, request);
+    return connectionView(page, request, (view) => view.record.id, (view) => toolCallView(view, context), () => this.calls.count(context.principal, team.teamId, chosen));
+  }
+}
+
+/** A wrong id is as unknown as a stranger's: it decodes to something that is not an id. */
+function decoded(type: 'ConnectionType' | 'Enrollment' | 'ToolCall', id: string | null | undefined): string | null {
+  return id == null ? null : (uuidOf(type, id) ?? '');
+}
+
+async function answer<P extends object>(work: () => Promise<P>): Promise<(P & { userErrors: UserError[] }) | { userErrors: UserError[] }> {
+  try {
+    return { ...(await work()), userErrors: [] };
+  } catch (error) {
+    if (error instanceof UserFault) return { userErrors: [userError(error)] };
+    throw error;
+  }
+}

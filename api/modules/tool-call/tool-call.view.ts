@@ -1,0 +1,69 @@
+import type { Context } from '../../context.js';
+import type { ToolCallView } from '../../call/call-request.js';
+import { nodeId } from '../../graphql/node-id.js';
+import { membershipIn } from '../../identity/principal.js';
+import { connectionTypeView } from '../connection-type/connection-type.view.js';
+import { enrollmentView } from '../enrollment/enrollment.view.js';
+
+/** A call as GraphQL shows it to this viewer. */
+export function toolCallView(view: ToolCallView, context: Context) {
+  const { record } = view;
+  const { loaders } = context;
+  return {
+    __typename: 'ToolCall' as const,
+    id: nodeId('ToolCall', record.id),
+    tool: record.tool,
+    status: record.status,
+    connectionTypeName: record.connectionTypeName,
+    connectionType: async () => {
+      const type = await loaders.connectionType.load(record.connectionTypeId);
+      return type === null ? null : connectionTypeView(type, context);
+    },
+    enrollment: async () => {
+      const enrollment = await loaders.enrollment.load(record.enrollmentId);
+      const visible = enrollment !== null && (enrollment.shared || enrollment.ownerId === membershipIn(context.principal, enrollment.teamId)?.memberId);
+      return visible ? enrollmentView(enrollment, context) : null;
+    },
+    caller: { id: nodeId('Member', record.callerId), displayName: record.callerName },
+    onBehalfOf: record.onBehalfOfId === null ? null : { id: nodeId('Member', record.onBehalfOfId), displayName: record.onBehalfOfName },
+    assignment: null,
+    arguments: view.arguments,
+    contentState: view.contentState,
+    structuredContent: view.structuredContent ?? null,
+    content: view.content === null ? null : view.content.map(contentBlock),
+    error: record.error,
+    progress: null,
+    approval: null,
+    startedAt: record.startedAt,
+    finishedAt: record.finishedAt,
+    durationMs: record.durationMs,
+  };
+}
+
+type Block = Record<string, unknown>;
+
+/** A block in its GraphQL form, values unchanged; what isn't as the specification says is `UnknownContent`, whole. */
+export function contentBlock(block: unknown): Block {
+  if (isBlock(block)) {
+    if (block.type === 'text' && typeof block.text === 'string') return { __typename: 'TextContent', text: block.text };
+    if ((block.type === 'image' || block.type === 'audio') && typeof block.data === 'string' && typeof block.mimeType === 'string') {
+      return { __typename: block.type === 'image' ? 'ImageContent' : 'AudioContent', data: block.data, mimeType: block.mimeType };
+    }
+    if (block.type === 'resource_link' && typeof block.uri === 'string') {
+      return { __typename: 'ResourceLink', uri: block.uri, name: text(block.name), mimeType: text(block.mimeType) };
+    }
+    const resource = block.resource;
+    if (block.type === 'resource' && isBlock(resource) && typeof resource.uri === 'string') {
+      return { __typename: 'EmbeddedResource', uri: resource.uri, mimeType: text(resource.mimeType), text: text(resource.text), blob: text(resource.blob) };
+    }
+  }
+  return { __typename: 'UnknownContent', type: isBlock(block) ? text(block.type) : null, json: block };
+}
+
+function isBlock(value: unknown): value is Block {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}

@@ -1,0 +1,40 @@
+import 'reflect-metadata';
+import type { GraphQLSchema } from 'graphql';
+import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
+import { DateTimeScalar } from './graphql/scalars.js';
+import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
+import { ConnectionTypeResolver, TeamCatalogResolver } from './modules/connection-type/connection-type.resolver.js';
+import { ProbeResolver } from './modules/connection-type/probe.resolver.js';
+import { EnrollmentResolver, TeamEnrollmentsResolver } from './modules/enrollment/enrollment.resolver.js';
+import { NodeResolver } from './modules/node/node.resolver.js';
+import { TeamResolver } from './modules/team/team.resolver.js';
+import { TokenResolver } from './modules/token/token.resolver.js';
+import { TeamToolCallsResolver, ToolCallResolver } from './modules/tool-call/tool-call.resolver.js';
+import { ToolResolver } from './modules/tool/tool.resolver.js';
+
+/** Every resolver there is: an explicit list, so that nothing is served by accident. */
+export const RESOLVERS = [
+  TeamResolver, TokenResolver, ConnectionTypeResolver, TeamCatalogResolver, ProbeResolver, ToolResolver, EnrollmentResolver, TeamEnrollmentsResolver,
+  ToolCallResolver, TeamToolCallsResolver, TeamAuditResolver, NodeResolver,
+] as const;
+
+/** Instances of the resolver classes; each class is asked for by itself. */
+export type ResolverInstances = readonly object[];
+
+/**
+ * The executable schema. Without instances it is good for printing and validating only.
+ * Inputs are checked by the managers (zod), so type-graphql's own validation is off.
+ */
+export async function createSchema(instances: ResolverInstances = []): Promise<GraphQLSchema> {
+  const byClass = new Map<unknown, object>(instances.map((instance) => [instance.constructor, instance]));
+  const schema = await buildSchema({
+    resolvers: RESOLVERS as unknown as NonEmptyArray<ClassType>,
+    container: { get: (type: unknown) => byClass.get(type) as object },
+    scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
+    validate: false,
+  });
+  // type-graphql has no decorator for the descriptions of root types (facts: graphql 1.5).
+  schema.getQueryType()!.description = 'What can be read. Everything is in the reach of the caller\'s teams only.';
+  schema.getMutationType()!.description = 'What can be changed. Expected refusals are `userErrors` in the payload.';
+  return schema;
+}
