@@ -56,7 +56,7 @@ export class Lane {
 
   /** Sends the exchange's request, now or when a connection is free; `BUSY` if too many wait. */
   send(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
-    if (exchange.failed) return;
+    if (exchange.failed) return this.#retireIfIdle();
     exchange.onReleased = () => this.#release();
     if (this.#freeing <= this.#waiting.size && this.#active < this.#limits.maxConnections) {
       this.#dispatch(options, exchange);

@@ -93,8 +93,8 @@ describe('too many bytes', () => {
   });
 
   it.each(['gzip', 'deflate', 'raw-deflate', 'br'])('of a %s bomb are counted after decompression', async (encoding) => {
-    expect(await fault(server.url(`/bomb?encoding=${encoding}&mib=64`))).toMatchObject({ code: 'TOO_LARGE' });
-    const answer = await get(server.url(`/bomb?encoding=${encoding}&mib=64`));
+    expect(await fault(server.url(`/bomb?encoding=${encoding}&mib=16`))).toMatchObject({ code: 'TOO_LARGE' });
+    const answer = await get(server.url(`/bomb?encoding=${encoding}&mib=16`));
     let seen = 0;
     await expect((async () => { for await (const part of answer.body) seen += (part as Buffer).length; })()).rejects.toMatchObject({ code: 'TOO_LARGE' });
     expect(seen).toBeLessThanOrEqual(MIB);
@@ -174,7 +174,7 @@ describe('the deadline', () => {
 describe('the caller\'s signal', () => {
   it('ends a request before, during and after the head, and says what was sent', async () => {
     expect(await fault(server.url(), { signal: AbortSignal.abort() })).toMatchObject({ code: 'ABORTED', sent: 'NOTHING' });
-    expect(server.accepted).toBe(0);
+    expect([server.accepted, egress.origins]).toEqual([0, 0]);
     const head = new AbortController();
     const waiting = fault(server.url('/silent'), { signal: head.signal });
     while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -260,12 +260,12 @@ describe('connections', () => {
 });
 
 describe('headers that are not HTTP', () => {
-  it.each<Record<string, string>>([{ 'x-a': 'b\r\nx-injected: 1' }, { 'x a': 'b' }, { 'x-a': 'b\0' }, { 'x-a\r\nx-injected': 'b' }, { 'transfer-encoding': 'chunked' }, { connection: 'close\r\nx: y' }, { expect: '100-continue' }])(
+  it.each<Record<string, string>>([{ 'x-a': 'b\r\nx-injected: 1' }, { 'x a': 'b' }, { 'x-a': 'b\0' }, { 'x-a\r\nx-injected': 'b' }, { 'transfer-encoding': 'chunked' }, { connection: 'close\r\nx: y' }, { expect: '100-continue' }, { 'content-length': '5' }])(
     '%j are refused, and nothing is sent', async (headers) => {
-      expect(await fault(server.url(), { headers })).toMatchObject({
-        code: 'REFUSED', sent: 'NOTHING', publicMessage: 'a header or the path holds characters that HTTP does not allow',
+      expect(await fault(server.url(), { method: 'POST', body: 'x', headers })).toMatchObject({
+        code: 'REFUSED', sent: 'NOTHING', publicMessage: 'a header or the path is not valid HTTP',
       });
-      expect(server.accepted).toBe(0);
+      expect(server.requests).toHaveLength(0);
     },
   );
 });
@@ -293,7 +293,7 @@ describe('a server that closes its connections at any moment', () => {
     let next = 0;
     const outcomes: Record<string, number> = {};
     await Promise.all(Array.from({ length: 8 }, async () => {
-      while (next < 2_000) {
+      while (next < 1_000) {
         const nonce = String(next++);
         const method = Number(nonce) % 2 ? 'GET' : 'POST';
         const url = `http://127.0.0.1:${port}/?nonce=${nonce}`;
