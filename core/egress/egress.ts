@@ -119,6 +119,11 @@ export class Egress {
     return guardedFetch(this, limits);
   }
 
+  /** How many origins have a connection or a request now. */
+  get origins(): number {
+    return this.#lanes.size;
+  }
+
   /** Ends all requests (`ABORTED`) and connections. */
   async close(): Promise<void> {
     this.#closed = true;

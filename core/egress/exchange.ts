@@ -19,6 +19,9 @@ export interface ExchangeLimits {
   signal?: AbortSignal;
 }
 
+/** Node's timers fire at once when they are asked for more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * One request and its answer on one connection, as undici drives it:
  *
@@ -63,7 +66,7 @@ export class Exchange implements Dispatcher.DispatchHandler, BodySource {
     limits.signal?.addEventListener('abort', this.#onAbort);
     this.#timer = setTimeout(() => {
       this.abort(new EgressError('TIMEOUT', `${origin}: the deadline passed`, { sent: this.sent }));
-    }, Math.max(0, limits.deadline - performance.now()));
+    }, Math.min(MAX_TIMER_MS, Math.max(0, limits.deadline - performance.now())));
   }
 
   /** What can have reached the server by now. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { createBrotliCompress, createDeflate, createDeflateRaw, createGzip } from 'node:zlib';
+import { constants, createBrotliCompress, createDeflate, createDeflateRaw, createGzip } from 'node:zlib';
 import { LOOPBACK_CERTIFICATE } from './loopback-certificate.js';
 
 /** A request that arrived, with its whole body. */
@@ -200,7 +200,9 @@ function pour(response: ServerResponse, type: string, piece: string): void {
 }
 
 function compressed(response: ServerResponse, encoding: string, pieces: number, piece: Buffer): void {
-  const encoders = { gzip: createGzip, deflate: createDeflate, 'raw-deflate': createDeflateRaw, br: createBrotliCompress };
+  // Brotli's default quality would spend seconds on zeros.
+  const brotli = () => createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 1 } });
+  const encoders = { gzip: createGzip, deflate: createDeflate, 'raw-deflate': createDeflateRaw, br: brotli };
   const encoder = encoders[encoding as keyof typeof encoders]();
   response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': encoding === 'raw-deflate' ? 'deflate' : encoding });
   encoder.pipe(response);
