@@ -1,6 +1,6 @@
 import type { Egress } from '../egress/egress.js';
 import { EgressError } from '../egress/errors.js';
-import { PeerFault } from '../errors.js';
+import { InvariantBroken, PeerFault } from '../errors.js';
 import { NotMcpAnswer, rpcFault, statusFault, transportFault, type RpcError } from './faults.js';
 import { CallCancelled } from './session.js';
 
@@ -88,12 +88,12 @@ export class SdkFetch {
     const failure = this.#failure ?? egressError(sdkError);
     if (failure !== null) return transportFault(failure);
     const seen = this.#seen;
-    if (seen === null) return sdkError;
+    if (timedOut(sdkError)) return new PeerFault('TIMEOUT', 'The server did not answer in time.');
+    if (seen === null) return new InvariantBroken(`the SDK failed before any answer: ${sdkError instanceof Error ? sdkError.name : typeof sdkError}`);
     const error = seen.contentType === 'application/json' && seen.status >= 400 && seen.status < 500 && seen.status !== 401 && seen.status !== 403
       ? rpcError(seen.text) : null;
     if (error !== null) return rpcFault(error, { method: 'initialize', redact, status: seen.status });
     if (seen.status >= 300) return statusFault(seen, redact);
-    if (timedOut(sdkError)) return new PeerFault('TIMEOUT', 'The server did not answer in time.', { status: seen.status });
     const answered = rpcErrorOfSdk(sdkError);
     if (answered !== null) return rpcFault(answered, { method: 'initialize', redact });
     return new NotMcpAnswer(seen.contentType, 'The server answered, but not in the Model Context Protocol.', { status: seen.status });
