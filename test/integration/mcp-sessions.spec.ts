@@ -6,6 +6,7 @@ import { startMinimal } from '#test/support/mcp-servers/minimal.js';
 import { sdkCaller } from '#test/support/mcp-servers/sdk-caller.js';
 import { startDual, startModern } from '#test/support/mcp-servers/sdk-server.js';
 import { HOLOGRAM, PIXEL } from '#test/support/mcp-servers/test-tools.js';
+import { until } from '#test/support/mcp-servers/until.js';
 import type { SeenRequest } from '#test/support/mcp-servers/listener.js';
 
 const PATHS = { 'the hot path': undefined, 'the SDKs\' own callTool': sdkCaller } as const;
@@ -208,8 +209,4 @@ it('the era is remembered per endpoint, and found out again when that fails', as
 
 function lastCall(seen: SeenRequest[]): SeenRequest {
   return seen.findLast((request) => (request.body as { method?: string } | null)?.method === 'tools/call')!;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
