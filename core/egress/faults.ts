@@ -36,12 +36,13 @@ function codeOf(error: unknown, started: boolean, secure: boolean): EgressCode {
 
 /** With several addresses tried, Node reports an AggregateError; the first attempt's code is as good as any. */
 function errorCode(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  const { code } = error as NodeJS.ErrnoException;
-  if (code) return code;
-  return error instanceof AggregateError ? errorCode(error.errors[0]) : '';
+  // By shape and not `instanceof`: errors of sockets may come from another realm.
+  const { code, errors } = (error ?? {}) as { code?: unknown; errors?: unknown };
+  if (typeof code === 'string') return code;
+  return Array.isArray(errors) && errors.length > 0 ? errorCode(errors[0]) : '';
 }
 
 function detailOf(error: unknown): string {
-  return error instanceof Error ? `${errorCode(error) || error.name} ${error.message}`.trim() : 'failed';
+  const { message } = (error ?? {}) as { message?: unknown };
+  return `${errorCode(error)} ${typeof message === 'string' ? message : 'failed'}`.trim();
 }

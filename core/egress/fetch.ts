@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Egress, EgressRequest, EgressResponse } from './egress.js';
 
 /** The bounds of every request that a derived `fetch` makes. */
@@ -37,7 +37,7 @@ export function guardedFetch(egress: Egress, limits: FetchLimits): typeof fetch 
       credentialHeaders: Object.keys(headers).filter((name) => !HARMLESS_HEADERS.includes(name)),
       ...limits,
     }).catch((error: unknown) => { throw signal?.aborted ? signal.reason : error; });
-    return toResponse(response);
+    return toResponse(response, request.url);
   };
 }
 
@@ -46,14 +46,30 @@ function redirectMode(mode: Request['redirect']): EgressRequest['redirect'] {
   return mode === 'manual' ? 'manual' : 'follow';
 }
 
-async function toResponse(answer: EgressResponse): Promise<Response> {
+async function toResponse(answer: EgressResponse, asked: string): Promise<Response> {
   const headers = new Headers();
   for (const [name, value] of Object.entries(answer.headers)) {
     for (const one of [value ?? []].flat()) headers.append(name, one);
   }
   const empty = NULL_BODY.includes(answer.status);
   if (empty) await answer.discard();
-  const response = new Response(empty ? null : Readable.toWeb(answer.body) as ReadableStream, { status: answer.status, headers });
-  Object.defineProperty(response, 'url', { value: answer.url.href });
-  return response;
+  const response = new Response(empty ? null : webStream(answer.body), { status: answer.status, headers });
+  const url = answer.url.href;
+  // The constructor has no way to say where an answer came from.
+  return Object.defineProperties(response, { url: { value: url }, redirected: { value: url !== asked } });
+}
+
+/** Not `Readable.toWeb`: that throws past everybody ("Controller is already closed") when a stream is cancelled whose end was buffered already. */
+function webStream(body: Readable): ReadableStream<Uint8Array> {
+  const chunks = body.iterator({ destroyOnReturn: true });
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await chunks.next() as IteratorResult<Buffer>;
+      if (done) controller.close();
+      else controller.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.length));
+    },
+    cancel() {
+      body.destroy();
+    },
+  }, { highWaterMark: 0 });
 }

@@ -30,12 +30,17 @@ export class Lane {
   readonly #origin: string;
   readonly #limits: LaneLimits;
   readonly #waiting = new Map<Exchange, Dispatcher.DispatchOptions>();
+  readonly #closing = new AbortController();
+  readonly #onIdle: () => void;
   #active = 0;
+  /** Of the active ones, those that are done while undici has yet to free their connection. */
+  #freeing = 0;
 
   /** @param onIdle called whenever the last connection is gone and nothing is under way: the lane may be dropped */
   constructor(policy: EgressPolicy, destination: Destination, resolve: Resolve, limits: LaneLimits, onIdle: () => void) {
     this.#origin = destination.url.origin;
     this.#limits = limits;
+    this.#onIdle = onIdle;
     this.#pool = new Pool(this.#origin, {
       connections: limits.maxConnections,
       pipelining: 1,
@@ -44,24 +49,18 @@ export class Lane {
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connect: guardedConnector(policy, destination, resolve),
+      connect: guardedConnector(policy, destination, resolve, this.#closing.signal),
     });
-    const idle = (): void => { if (this.idle) onIdle(); };
-    this.#pool.on('disconnect', idle).on('connectionError', idle);
-  }
-
-  /** Whether there is neither a connection nor a request. */
-  get idle(): boolean {
-    return this.#active === 0 && this.#waiting.size === 0 && this.#pool.stats.connected === 0;
+    this.#pool.on('disconnect', () => this.#retireIfIdle());
   }
 
   /** Sends the exchange's request, now or when a connection is free; `BUSY` if too many wait. */
   send(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
     if (exchange.failed) return;
     exchange.onReleased = () => this.#release();
-    if (this.#active < this.#limits.maxConnections) {
+    if (this.#freeing <= this.#waiting.size && this.#active < this.#limits.maxConnections) {
       this.#dispatch(options, exchange);
-    } else if (this.#waiting.size < this.#limits.maxQueue) {
+    } else if (this.#waiting.size < this.#limits.maxQueue + this.#freeing) {
       this.#waiting.set(exchange, options);
       exchange.onAbandoned = () => this.#waiting.delete(exchange);
     } else {
@@ -74,6 +73,8 @@ export class Lane {
     for (const exchange of this.#waiting.keys()) exchange.abort(new EgressError('ABORTED', 'shutting down', { sent: 'NOTHING' }));
     this.#waiting.clear();
     await this.#pool.destroy();
+    // Connections that are being made are not undici's yet.
+    this.#closing.abort();
   }
 
   #dispatch(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
@@ -81,19 +82,32 @@ export class Lane {
     this.#pool.dispatch(options, exchange);
   }
 
+  /**
+   * undici frees a connection in the `setImmediate` after an answer. Waiting for that lets the next request of a sequence use the same
+   * connection instead of paying for another TLS handshake. The microtask puts us behind undici, which calls before it schedules.
+   */
   #release(): void {
-    this.#active -= 1;
-    const next = this.#waiting.entries().next();
-    if (next.done) return;
-    const [exchange, options] = next.value;
-    this.#waiting.delete(exchange);
-    this.#dispatch(options, exchange);
+    this.#freeing += 1;
+    queueMicrotask(() => setImmediate(() => {
+      this.#freeing -= 1;
+      this.#active -= 1;
+      const next = this.#waiting.entries().next();
+      if (next.done) return this.#retireIfIdle();
+      const [exchange, options] = next.value;
+      this.#waiting.delete(exchange);
+      this.#dispatch(options, exchange);
+    }));
+  }
+
+  #retireIfIdle(): void {
+    if (this.#active === 0 && this.#pool.stats.connected === 0) this.#onIdle();
   }
 }
 
 /** undici's connector, with the policy inside: `net.connect` asks no look-up for literal addresses, so those are checked before it. */
-function guardedConnector(policy: EgressPolicy, destination: Destination, resolve: Resolve): buildConnector.connector {
-  const connect = buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(policy, destination, resolve) });
+function guardedConnector(policy: EgressPolicy, destination: Destination, resolve: Resolve, closing: AbortSignal): buildConnector.connector {
+  const lookup = guardedLookup(policy, destination, resolve);
+  const connect = buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup, signal: closing });
   if (!destination.literal) return connect;
   return (options, callback) => {
     admittedAddresses(policy, destination, resolve).then(
