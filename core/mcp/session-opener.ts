@@ -14,7 +14,7 @@ import type { ToolCaller } from './tool-caller.js';
 
 /** What {@link SessionOpener} is built of. */
 export interface SessionOpenerOptions {
-  egress: Pick<Egress, 'request' | 'fetchWith'>;
+  egress: Pick<Egress, 'request'>;
   clientInfo: ClientInfo;
   /** Parses answers without loss: integers beyond 2^53 must survive it. */
   parse: (text: string) => unknown;
@@ -92,7 +92,8 @@ export class SessionOpener {
     const channel = new Channel({
       egress, url: http.url, credential: headers, era, protocolVersion: shake.protocolVersion, sessionId: shake.sessionId, clientInfo, parse, redact, clock,
     });
-    const facts = { era, protocolVersion: shake.protocolVersion, server: shake.server };
+    const server = shake.server === null ? null : { name: redact(shake.server.name), version: redact(shake.server.version) };
+    const facts = { era, protocolVersion: shake.protocolVersion, server };
     return era === 'MODERN' ? new ModernSession(channel, facts, toolCaller) : new LegacySession(channel, facts, toolCaller);
   }
 
