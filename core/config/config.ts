@@ -21,7 +21,7 @@ export interface OidcConfig {
 /** The whole configuration, checked and frozen. */
 export interface Config {
   mode: Mode;
-  /** `fairlead dev` on a loopback address: loopback MCP servers and browser origins are then allowed. */
+  /** `fairlead dev` (or a probe for it) on a loopback address: loopback MCP servers and browser origins are then allowed. */
   localMode: boolean;
   host: string;
   /** 0 for any free one. */
@@ -35,9 +35,9 @@ export interface Config {
   databaseUrl: string | null;
   databasePoolSize: number;
   migrateOnStart: boolean;
-  /** The key ring as text, for the vault to parse; null where a file of the state directory holds it. */
+  /** The key ring as text, which `KeyRing.parse` takes; null where a file of the state directory holds it. */
   keys: string | null;
-  /** As text, for the egress guard to parse. */
+  /** As text, which `parseAllowRules` takes. */
   egressAllow: string;
   oidc: OidcConfig | null;
   /** Null: no metrics port. */
@@ -74,8 +74,9 @@ function parseAll({ texts, faults }: Settings, mode: Mode): Values {
     }
     const result = definition.schema.safeParse(text.trim());
     if (result.success) return [name, result.data];
-    const shown = definition.secret ? 'the value' : JSON.stringify(text);
-    faults.push({ key: name, problem: `${shown} is not ${definition.expects}.`, example: `${name}=${definition.example}` });
+    const explained = result.error.issues.filter((issue) => issue.code === 'custom' && issue.params?.['explained'] === true).map((issue) => issue.message);
+    const problem = explained.length > 0 ? explained.join(' ') : `${definition.secret ? 'the value' : JSON.stringify(text)} is not ${definition.expects}.`;
+    faults.push({ key: name, problem, example: `${name}=${definition.example}` });
     return [name, null];
   });
   return Object.fromEntries(parsed) as Values;
@@ -103,7 +104,7 @@ function assemble(values: Values, mode: Mode, warnings: string[]): Config {
   const host = values.HOST!;
   return {
     mode,
-    localMode: mode === 'dev' && isLoopback(host),
+    localMode: (mode === 'dev' || mode === 'probe') && isLoopback(host),
     host,
     port: values.PORT!,
     publicUrl: values.FAIRLEAD_PUBLIC_URL,

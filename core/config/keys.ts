@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '#core/log.js';
-import { baseUrl, groupRules, issuer, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
+import { allowRules, baseUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
-export const MODES = ['dev', 'api', 'migrate', 'keys'] as const;
+export const MODES = ['dev', 'api', 'migrate', 'probe', 'keys'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** One setting. This table is the only place that knows it: it is parsed by it, and `schema/config.md` is written from it. */
@@ -64,12 +64,12 @@ export const KEYS = {
     description: 'Whether the start migrates the database. With `off`, run `fairlead migrate` before.',
   }),
   FAIRLEAD_KEYS: key({
-    schema: text, expects: 'a key ring', example: 'k1:<32 bytes in base64>', secret: true, requiredIn: ['api'],
+    schema: keyRing, expects: 'a key ring', example: 'k1:<32 random bytes in base64>', secret: true, requiredIn: ['api'],
     defaultText: '`fairlead dev`: a file in the state directory; otherwise required',
     description: 'The key ring that seals credentials: comma-separated `id:key`, the first one seals, all of them open. `fairlead keys generate` prints an entry.',
   }),
   FAIRLEAD_EGRESS_ALLOW: key({
-    schema: text, expects: 'a comma-separated list of hosts, host:ports and CIDRs', example: 'mcp.internal:8080,10.20.0.0/16', default: '',
+    schema: allowRules, expects: 'a comma-separated list of hosts, host:ports and CIDRs', example: 'mcp.internal:8080,10.20.0.0/16', default: '',
     description: 'Hosts, host:ports and CIDRs that connection types may use although they are private or plain HTTP.',
   }),
   FAIRLEAD_OIDC_ISSUER: key({

@@ -1,7 +1,13 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { AllowRulesInvalid, parseAllowRules } from '../egress/allow-rules.js';
+import { KeyRing } from '../vault/key-ring.js';
+import { VaultError } from '../vault/vault-error.js';
 
-/** Schemas from the text of one setting to its value. They only say yes or no: what is expected stands beside the key. */
+/** Schemas from the text of one setting to its value. Most only say yes or no: what is expected stands beside the key. */
+
+/** Marks an issue whose message says by itself, and without secrets, what is wrong. */
+export const EXPLAINED = { explained: true };
 
 const refuse = (context: z.RefinementCtx): never => {
   context.addIssue({ code: 'custom', message: 'refused' });
@@ -50,6 +56,26 @@ export const list = z.string().transform((value) => value.split(',').map((entry)
 
 /** Exact web origins (RFC 6454), e.g. `https://console.example.com`. */
 export const origins = list.refine((entries) => entries.every((entry) => ['http:', 'https:'].includes(parseUrl(entry)?.protocol ?? '') && new URL(entry).origin === entry));
+
+/** The allow list of the egress guard, checked and left as text. */
+export const allowRules = z.string().superRefine((value, context) => {
+  try {
+    parseAllowRules(value);
+  } catch (error) {
+    if (!(error instanceof AllowRulesInvalid)) throw error;
+    context.addIssue({ code: 'custom', message: error.message, params: EXPLAINED });
+  }
+});
+
+/** A key ring, checked and left as text. */
+export const keyRing = z.string().superRefine((value, context) => {
+  try {
+    KeyRing.parse(value);
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    context.addIssue({ code: 'custom', message: error.faults.join(' '), params: EXPLAINED });
+  }
+});
 
 /** Roles in a team, weakest first. */
 export const GROUP_ROLES = ['MEMBER', 'MANAGER', 'ADMIN'] as const;

@@ -1,11 +1,11 @@
-/** Why the database or its folder can't be used. */
+/** Why the database, or the folder of our state, can't be used. */
 export const START_FAULT_CODES = [
-  'UNSUPPORTED_PLATFORM', 'DIRECTORY_IN_USE', 'VERSION_MISMATCH', 'NO_SPACE', 'NO_PERMISSION', 'NO_ACCOUNT', 'FAILED',
+  'UNSUPPORTED_PLATFORM', 'DIRECTORY_IN_USE', 'VERSION_MISMATCH', 'NO_SPACE', 'NO_PERMISSION', 'NO_ACCOUNT', 'KEYS_MISSING', 'DATABASE_UNUSABLE', 'FAILED',
 ] as const;
 export type StartFaultCode = (typeof START_FAULT_CODES)[number];
 
 /**
- * Something on this machine keeps the embedded database from starting. `message` is written for whoever runs the program:
+ * Something on this machine, or about the database, keeps us from starting. `message` is written for whoever runs the program:
  * it says what is wrong and what to do about it, and holds no secret.
  */
 export class StartFault extends Error {

@@ -1,0 +1,59 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '#core/config/config.js';
+import { DirectoryLock } from '#core/postgres/directory-lock.js';
+import { startEmbeddedPostgres } from '#core/postgres/embedded.js';
+import { StartFault } from '#core/postgres/start-fault.js';
+import { readOrCreateKeyFile } from '#core/vault/key-file.js';
+import { KeyRing } from '#core/vault/key-ring.js';
+import { AdminTokenFile } from './admin-token-file.js';
+import { serve, type RunningApi, type ServingTools } from './serving.js';
+
+/**
+ * `fairlead dev`: everything in one process on one state directory (database, key ring, administrator's token), until it's time to stop.
+ * @throws StartFault, VaultError, SchemaTooNew
+ */
+export async function runDev(config: Config, tools: ServingTools): Promise<void> {
+  const { stateDir, databaseUrl } = config;
+  const lock = await DirectoryLock.acquire(stateDir, tools.now);
+  try {
+    // Before the database: who has data without keys has lost them, and is told so below.
+    const keyRing = await openKeyRing(config);
+    const adminToken = new AdminTokenFile(stateDir);
+    const ready = (api: RunningApi) => announce(config, api, adminToken, tools.print);
+    if (databaseUrl !== null) return await serve(config, { databaseUrl, keyRing, adminToken }, tools, ready);
+
+    const postgres = await startEmbeddedPostgres({ directory: join(stateDir, 'postgres'), logger: tools.logger, durable: true });
+    try {
+      await serve(config, { databaseUrl: postgres.url, keyRing, adminToken }, tools, ready, postgres.ended);
+    } finally {
+      await postgres.stop();
+    }
+    if (!tools.stop.aborted) throw new StartFault('FAILED', `The embedded PostgreSQL ended by itself; ${join(stateDir, 'postgres', 'server.log')} says why. Start again: nothing that was committed is lost.`);
+  } finally {
+    lock.release();
+  }
+}
+
+async function openKeyRing({ keys, stateDir }: Config): Promise<KeyRing> {
+  if (keys !== null) return KeyRing.parse(keys);
+  const path = join(stateDir, 'keys');
+  if (!(await exists(path)) && await exists(join(stateDir, 'postgres', 'data'))) {
+    throw new StartFault('KEYS_MISSING', `The key ring ${path} is gone, and without it no credential in the database of ${stateDir} can be opened. Put the file back, or set FAIRLEAD_KEYS. `
+      + 'To begin anew without the data, remove the whole folder.');
+  }
+  return readOrCreateKeyFile(path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}
+
+/** One line holds the URL; scripts wait for it. */
+function announce(config: Config, api: RunningApi, adminToken: AdminTokenFile, print: (line: string) => void): void {
+  print(`Fairlead is ready at ${api.url}`);
+  print(`  The administrator's token is in ${adminToken.path}; the team is "default".`);
+  print(config.localMode
+    ? '  Local mode: connection types may use MCP servers on this machine, over plain HTTP too.'
+    : `  HOST is ${config.host}, so this is not local mode: MCP servers on this machine are refused unless FAIRLEAD_EGRESS_ALLOW names them.`);
+}

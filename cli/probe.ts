@@ -1,0 +1,61 @@
+import type { Config } from '#core/config/config.js';
+import { parseAllowRules } from '#core/egress/allow-rules.js';
+import { Egress } from '#core/egress/egress.js';
+import { probeServer, type ProbeReport } from '#core/mcp/probe.js';
+import { SessionOpener } from '#core/mcp/session-opener.js';
+import { UsageError } from './failure.js';
+import { version } from './version.js';
+
+/** Options of `fairlead probe`. */
+export interface ProbeOptions {
+  /** `Name: value` each. */
+  header: string[];
+  json: boolean;
+  timeoutMs: number;
+}
+
+/**
+ * `fairlead probe URL`: asks a server as `fairlead dev` with this configuration would, and prints what it is.
+ * @returns whether a connection type could be made of it
+ */
+export async function runProbe(config: Config, url: string, options: ProbeOptions, print: (line: string) => void): Promise<boolean> {
+  const policy = { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [] };
+  const egress = new Egress({ policy });
+  try {
+    const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version: version() }, parse: JSON.parse });
+    const headers = Object.fromEntries(options.header.map(parseHeader));
+    const report = await probeServer({ url, headers, opener, egress, timeoutMs: options.timeoutMs, clock: () => performance.now() });
+    if (options.json) print(JSON.stringify({ ...report, tools: report.tools?.map(({ name }) => name) ?? null }, null, 2));
+    else describe(report).forEach(print);
+    return report.verdict === 'OK' || report.verdict === 'AUTHENTICATION_REQUIRED';
+  } finally {
+    await egress.close();
+  }
+}
+
+/** Takes `Name: value` apart. Throws a {@link UsageError} that doesn't quote the value. */
+export function parseHeader(text: string): [string, string] {
+  const parts = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/.exec(text);
+  if (parts === null) throw new UsageError('A header is given as "Name: value".');
+  return [parts[1]!, parts[2]!];
+}
+
+/** A report as lines for people. */
+export function describe(report: ProbeReport): string[] {
+  const mark = { OK: 'ok  ', FAILED: 'FAIL', SKIPPED: '-   ' };
+  const facts: Array<[string, string | null]> = [
+    ['protocol', report.protocolVersion], ['server', report.server && `${report.server.name} ${report.server.version}`],
+    ['tools', report.toolCount === null ? null : String(report.toolCount)], ['names', report.tools?.map(({ name }) => name).join(', ') || null],
+  ];
+  return [
+    `${report.verdict}: ${report.message}`,
+    ...report.steps.map((step) => `  ${mark[step.outcome]} ${step.name}: ${step.message}${step.durationMs === null ? '' : ` (${Math.round(step.durationMs)} ms)`}`),
+    ...facts.filter((fact): fact is [string, string] => fact[1] !== null).map(([name, value]) => `  ${name}: ${printable(value)}`),
+  ];
+}
+
+/** A server's words must not steer the terminal. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- replacing control characters is the point
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ');
+}

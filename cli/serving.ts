@@ -1,0 +1,71 @@
+import type { Config } from '#core/config/config.js';
+import type { Logger } from '#core/log.js';
+import { checkServer } from '#core/postgres/check-server.js';
+import { migrate } from '#core/store/migrate.js';
+import type { KeyRing } from '#core/vault/key-ring.js';
+import type { AdminTokenFile } from './admin-token-file.js';
+
+/** What an API is started on. */
+export interface ApiResources {
+  /** A database that answers and, unless configuration says otherwise, is migrated. */
+  databaseUrl: string;
+  keyRing: KeyRing;
+  logger: Logger;
+  /** Where the local administrator's token is kept: `fairlead dev` only, elsewhere there is no such administrator. */
+  adminToken: AdminTokenFile | null;
+}
+
+/** An API that takes requests. */
+export interface RunningApi {
+  /** The public URL. */
+  url: string;
+  /** Finishes or hands back what it holds, within `config.shutdownTimeoutMs`, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** The composition root of the API: resolves when it takes requests. */
+export type StartApi = (config: Config, resources: ApiResources) => Promise<RunningApi>;
+
+/** What the commands that serve are given. */
+export interface ServingTools {
+  startApi: StartApi;
+  logger: Logger;
+  /** Writes one line for people to stdout. */
+  print: (line: string) => void;
+  /** Aborted when it's time to stop. */
+  stop: AbortSignal;
+  now: () => Date;
+}
+
+/**
+ * Checks and migrates the database, starts the API, calls `ready`, and serves until it's time to stop, or until `databaseEnded` settles.
+ * @returns after a clean stop
+ */
+export async function serve(
+  config: Config, resources: Omit<ApiResources, 'logger'>, tools: ServingTools, ready: (api: RunningApi) => void, databaseEnded?: Promise<void>,
+): Promise<void> {
+  const { logger, stop } = tools;
+  for (const warning of config.warnings) logger.warn(warning);
+  await checkServer(resources.databaseUrl);
+  if (config.migrateOnStart) {
+    const migrations = await migrate(resources.databaseUrl);
+    if (migrations.length > 0) logger.info({ migrations }, 'database migrated');
+  }
+  if (stop.aborted) return;
+  const api = await tools.startApi(config, { ...resources, logger });
+  try {
+    if (stop.aborted) return;
+    ready(api);
+    await Promise.race([aborted(stop), ...(databaseEnded === undefined ? [] : [databaseEnded])]);
+    if (!stop.aborted) logger.fatal('the embedded PostgreSQL ended by itself');
+  } finally {
+    await api.stop();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
