@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { bearerOf } from '#api/identity/bearer.js';
+import { isFairleadToken, mintToken, parseToken } from '#api/identity/fairlead-token.js';
+import { grantsOf, parseGroupRoles } from '#api/identity/group-roles.js';
+import { IdentityFault } from '#api/identity/identity-fault.js';
+import { roleAtLeast } from '#core/connection/role.js';
+
+describe('a Fairlead token', () => {
+  it('is recognised again by its hash, and its prefix says little', () => {
+    const { secret, hash, prefix } = mintToken();
+    expect(secret).toMatch(/^flt_[0-9A-Za-z]{49}$/);
+    expect(parseToken(secret)).toEqual({ hash, prefix });
+    expect(hash).toEqual(createHash('sha256').update(secret).digest());
+    expect(secret.startsWith(prefix)).toBe(true);
+    expect(prefix).toHaveLength(12);
+    expect(mintToken().secret).not.toBe(secret);
+  });
+
+  it('that is mistyped, cut off or extended is told without a look-up', () => {
+    const { secret } = mintToken();
+    const swapped = secret[10] === 'a' ? 'b' : 'a';
+    for (const text of [`${secret.slice(0, 10)}${swapped}${secret.slice(11)}`, secret.slice(0, -1), `${secret}x`, ` ${secret}`, 'flt_', `${secret}\n`, secret.replace('flt_', 'FLT_')]) {
+      expect(() => parseToken(text)).toThrow(expect.objectContaining({ code: 'UNAUTHENTICATED', publicMessage: expect.stringContaining('mistyped or cut off') }));
+    }
+  });
+
+  it('is told from other tokens by its beginning', () => {
+    expect([isFairleadToken('flt_broken'), isFairleadToken('eyJhbGciOi.J9.x')]).toEqual([true, false]);
+  });
+});
+
+describe('the Authorization header', () => {
+  it('holds a bearer token, or nothing', () => {
+    expect(bearerOf({})).toBeNull();
+    expect(bearerOf({ authorization: 'bearer flt_x' })).toBe('flt_x');
+    for (const authorization of ['Basic dXNlcjpwYXNz', 'Bearer', 'Bearer a b', 'flt_x', 'Bearer "x"']) {
+      expect(() => bearerOf({ authorization })).toThrow(IdentityFault);
+    }
+  });
+});
+
+describe('the mapping of groups to roles', () => {
+  it('is read with all its faults at once', () => {
+    expect(parseGroupRoles('devs=payments:MEMBER, leads=payments:MANAGER,\n/org/a=b:c=ops:ADMIN,')).toEqual({
+      groups: [
+        { group: 'devs', team: 'payments', role: 'MEMBER' }, { group: 'leads', team: 'payments', role: 'MANAGER' }, { group: '/org/a=b:c', team: 'ops', role: 'ADMIN' },
+      ],
+      faults: [],
+    });
+    expect(parseGroupRoles('')).toEqual({ groups: [], faults: [] });
+    expect(parseGroupRoles('devs, a=B:MEMBER, b=c:member, d=E:x').faults).toEqual([
+      '"devs" is not of the form group=team:ROLE',
+      '"a=B:MEMBER": "B" can\'t be a team\'s slug (lower-case letters, digits and hyphens, at most 63)',
+      '"b=c:member": "member" is no role; roles are MEMBER, MANAGER, ADMIN',
+      '"d=E:x": "E" can\'t be a team\'s slug (lower-case letters, digits and hyphens, at most 63)',
+      '"d=E:x": "x" is no role; roles are MEMBER, MANAGER, ADMIN',
+    ]);
+  });
+
+  it('grants the strongest role that any group of a person has in a team', () => {
+    const { groups } = parseGroupRoles('a=x:MANAGER,b=x:MEMBER,c=x:ADMIN,b=y:MEMBER');
+    expect(grantsOf(groups, ['b', 'a'])).toEqual([{ team: 'x', role: 'MANAGER' }, { team: 'y', role: 'MEMBER' }]);
+    expect(grantsOf(groups, ['A', 'unknown'])).toEqual([]);
+  });
+
+  it('knows the order of roles', () => {
+    expect([roleAtLeast('MANAGER', 'MEMBER'), roleAtLeast('MEMBER', 'MANAGER'), roleAtLeast('ADMIN', 'ADMIN')]).toEqual([true, false, true]);
+  });
+});
