@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../json/canonical.js';
+import { isRawNumber } from '../json/raw-json.js';
 import type { RawTool } from './session.js';
 
 /** The parts of a definition that decide what a tool does: a change in any of them is a changed tool. */
@@ -17,19 +19,6 @@ export interface DefinitionChange {
 export interface DefinitionDiff {
   changes: DefinitionChange[];
   truncated: boolean;
-}
-
-/**
- * JSON with sorted keys and no white space, the same for equal values whatever order they came in; integers beyond 2^53 keep their digits.
- * https://www.rfc-editor.org/rfc/rfc8785
- */
-export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value !== 'object' || isRawJson(value)) return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`;
-  const entries = Object.entries(value).filter(([, child]) => child !== undefined);
-  // The default order is by UTF-16 code units, as the RFC wants it.
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, child]) => `${JSON.stringify(key)}:${canonicalJson(child)}`).join(',')}}`;
 }
 
 /** SHA-256, in hex, over name, description, schemas and annotations. Titles, icons and `_meta` don't count. */
@@ -56,9 +45,14 @@ function compare(from: unknown, to: unknown, path: string, changes: DefinitionCh
     for (const key of keys) {
       compare(Object.hasOwn(from, key) ? from[key] : undefined, Object.hasOwn(to, key) ? to[key] : undefined, `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, changes);
     }
-  } else if (canonicalJson(from) !== canonicalJson(to) || (from === undefined) !== (to === undefined)) {
+  } else if (spelled(from) !== spelled(to)) {
     changes.push({ path, ...(from === undefined ? {} : { from: shown(from) }), ...(to === undefined ? {} : { to: shown(to) }) });
   }
+}
+
+/** Null, which no JSON spells like that, for what isn't there. */
+function spelled(value: unknown): string | null {
+  return value === undefined ? null : canonicalJson(value);
 }
 
 function shown(value: unknown): unknown {
@@ -67,10 +61,5 @@ function shown(value: unknown): unknown {
 }
 
 function isBranch(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !isRawJson(value);
-}
-
-/** Numbers that were parsed without loss are objects that stand for their digits. https://tc39.es/proposal-json-parse-with-source/ */
-function isRawJson(value: object): boolean {
-  return (JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value);
+  return value !== null && typeof value === 'object' && !isRawNumber(value);
 }

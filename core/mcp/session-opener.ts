@@ -14,7 +14,7 @@ import type { ToolCaller } from './tool-caller.js';
 
 /** What {@link SessionOpener} is built of. */
 export interface SessionOpenerOptions {
-  egress: Pick<Egress, 'request' | 'fetchWith'>;
+  egress: Pick<Egress, 'request'>;
   clientInfo: ClientInfo;
   /** Parses answers without loss: integers beyond 2^53 must survive it. */
   parse: (text: string) => unknown;

@@ -29,7 +29,7 @@ interface Message {
   params?: { cursor?: string; name?: string; arguments?: Record<string, unknown>; _meta?: { progressToken?: unknown } };
 }
 
-/** Starts one; `cookbook` below says what each kind does. */
+/** Starts one; the branches of {@link Misbehaving} say what each kind does. */
 export async function startMisbehaving(kind: Misbehaviour): Promise<MisbehavingServer> {
   const seen: SeenRequest[] = [];
   const server = new Misbehaving(kind);
