@@ -6,7 +6,7 @@ import { guardedFetch, type FetchLimits } from './fetch.js';
 import { Lane } from './lane.js';
 import { resolveBySystem, type Resolve } from './lookup.js';
 import { checkUrl, type Destination, type EgressPolicy } from './policy.js';
-import { redirectTarget, withoutCredentials } from './redirect.js';
+import { isRedirect, redirectTarget, withoutCredentials } from './redirect.js';
 
 /** One outbound request. */
 export interface EgressRequest {
@@ -111,21 +111,7 @@ export class Egress {
    * @throws {EgressError}
    */
   async request(request: EgressRequest): Promise<EgressResponse> {
-    const deadline = performance.now() + request.timeoutMs;
-    let destination = this.#destination(request.url);
-    let headers = request.headers;
-    for (let hops = 0; ; hops += 1) {
-      const answer = await this.#exchange(destination, request, headers, deadline);
-      const location = request.redirect === 'manual' ? null : redirectTarget(answer, destination.url);
-      if (!location) return responseFrom(answer, destination.url);
-      await discardBody(answer);
-      if (request.redirect !== 'follow' || request.method !== 'GET' || hops === MAX_REDIRECTS) {
-        throw new EgressError('REDIRECT', `${destination.url.origin} answered ${answer.status}`, { sent: 'MAYBE' });
-      }
-      const next = this.#nextHop(location);
-      if (next.url.origin !== destination.url.origin) headers = withoutCredentials(headers, request.credentialHeaders);
-      destination = next;
-    }
+    return this.#send(request, this.#destination(request.url), request.headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
   }
 
   /** `fetch` behind the same guard, with these bounds for every request. Rejects with {@link EgressError}, or with the signal's reason when that fired. */
@@ -152,12 +138,22 @@ export class Egress {
     return destination;
   }
 
-  /** The same refusal as for a URL that a user gave, but a request was sent before it. */
-  #nextHop(location: URL): Destination {
+  async #send(
+    request: EgressRequest, destination: Destination, headers: Record<string, string> | undefined, deadline: number, hopsLeft: number,
+  ): Promise<EgressResponse> {
+    const { url } = destination;
+    const answer = await this.#exchange(destination, request, headers, deadline);
+    if (request.redirect === 'manual' || !isRedirect(answer)) return responseFrom(answer, url);
+    await discardBody(answer);
+    if (request.redirect !== 'follow' || request.method !== 'GET' || hopsLeft === 0) {
+      throw new EgressError('REDIRECT', `${url.origin} answered ${answer.status}`, { sent: 'MAYBE' });
+    }
+    const location = redirectTarget(answer, url);
+    const kept = location.origin === url.origin ? headers : withoutCredentials(headers, request.credentialHeaders);
     try {
-      return this.#destination(location);
+      return await this.#send(request, this.#destination(location), kept, deadline, hopsLeft - 1);
     } catch (error) {
-      throw error instanceof EgressError ? new EgressError(error.code, error.message, { sent: 'MAYBE', cause: error }) : error;
+      throw error instanceof EgressError ? error.afterSending() : error;
     }
   }
 

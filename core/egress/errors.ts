@@ -53,9 +53,16 @@ export class EgressError extends Error {
   override readonly name = 'EgressError';
   readonly publicMessage: string;
   readonly sent: Sent;
+  readonly #detail: string;
   constructor(readonly code: EgressCode, detail: string, options: EgressErrorOptions) {
     super(`${code}: ${detail}`, { cause: options.cause });
+    this.#detail = detail;
     this.publicMessage = options.publicMessage ?? PUBLIC_MESSAGES[code];
     this.sent = options.sent;
+  }
+
+  /** The same failure on the way to a later hop: something was sent before it. */
+  afterSending(): EgressError {
+    return this.sent === 'MAYBE' ? this : new EgressError(this.code, this.#detail, { sent: 'MAYBE', publicMessage: this.publicMessage, cause: this.cause });
   }
 }

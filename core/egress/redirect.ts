@@ -5,12 +5,16 @@ import type { Answer } from './exchange.js';
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const ALWAYS_CREDENTIALS: readonly string[] = ['authorization', 'cookie', 'proxy-authorization'];
 
+/** Whether an answer sends us elsewhere. */
+export function isRedirect(answer: Pick<Answer, 'status'>): boolean {
+  return REDIRECTS.includes(answer.status);
+}
+
 /**
- * Where an answer sends us, without its fragment; null if it isn't a redirect.
+ * Where a redirect sends us, without its fragment.
  * @throws {EgressError} `REDIRECT` if there is no usable `Location`
  */
-export function redirectTarget(answer: Pick<Answer, 'status' | 'headers'>, from: URL): URL | null {
-  if (!REDIRECTS.includes(answer.status)) return null;
+export function redirectTarget(answer: Pick<Answer, 'status' | 'headers'>, from: URL): URL {
   const { location } = answer.headers;
   const target = typeof location === 'string' ? URL.parse(location, from.href) : null;
   if (!target) throw new EgressError('REDIRECT', `${from.origin} answered ${answer.status} without a usable Location`, { sent: 'MAYBE' });

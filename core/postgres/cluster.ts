@@ -69,7 +69,7 @@ async function createCluster(directory: string, dataFolder: string, binaries: Po
   await writeFile(passwordFile, password, { mode: 0o600 });
   const command = [
     ...account.prefix, binaries.initdb, '-D', unfinished, `--username=${CLUSTER_NAME}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256',
-    '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions', ...(sync ? [] : ['--no-sync']),
+    '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions', '--no-clean', ...(sync ? [] : ['--no-sync']),
   ];
   try {
     await run(command[0]!, command.slice(1), { env: programEnvironment(binaries), cwd: directory });

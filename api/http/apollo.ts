@@ -1,0 +1,69 @@
+import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import type { GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import { Kind } from 'graphql';
+import type { Logger } from '#core/log.js';
+import { errorFormatter } from '../graphql/errors.js';
+import { costLimitPlugin, GRAPHQL_LIMITS, limitRule } from '../graphql/limits.js';
+import type { RequestFrames } from './request-frame.js';
+
+/** What Apollo is built from. */
+export interface ApolloOptions {
+  schema: GraphQLSchema;
+  introspection: boolean;
+  frames: RequestFrames;
+  logger: Logger;
+}
+
+/** Apollo Server with our limits and masked errors, and without batching, persisted queries, landing page and cache hints. Not started. */
+export function createApollo<C extends BaseContext>(options: ApolloOptions): ApolloServer<C> {
+  const { schema, introspection, frames, logger } = options;
+  return new ApolloServer<C>({
+    schema,
+    introspection,
+    logger,
+    nodeEnv: 'production',
+    csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    hideSchemaDetailsFromClientErrors: true,
+    includeStacktraceInErrorResponses: false,
+    status400ForVariableCoercionErrors: true,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: GRAPHQL_LIMITS.tokens },
+    validationRules: [limitRule(GRAPHQL_LIMITS)],
+    formatError: errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger }),
+    plugins: [
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      costLimitPlugin<C>(GRAPHQL_LIMITS),
+      noteOperation<C>(frames),
+    ],
+  });
+}
+
+/** Notes in the request's frame which operation it is, for metrics and the access log. */
+function noteOperation<C extends BaseContext>(frames: RequestFrames): ApolloServerPlugin<C> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ operation, operationName }) {
+          const frame = frames.current();
+          if (!frame || !operation) return;
+          frame.operation = rootFieldOf(operation);
+          frame.operationName = operationName?.slice(0, 100) ?? null;
+        },
+        async willSendResponse({ response }) {
+          const frame = frames.current();
+          if (frame) frame.failed = response.body.kind === 'single' && response.body.singleResult.errors !== undefined;
+        },
+      };
+    },
+  };
+}
+
+/** The operation's root field; `multiple` when there are several, or when they hide in a fragment. */
+function rootFieldOf(operation: OperationDefinitionNode): string {
+  const [first, ...others] = operation.selectionSet.selections;
+  return first?.kind === Kind.FIELD && others.length === 0 ? first.name.value : 'multiple';
+}

@@ -1,0 +1,77 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+
+/** A Prometheus registry with the process's own figures (CPU, memory, event loop, garbage collection). */
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+/** How a GraphQL request ended: answered, answered with errors, or refused before it ran. */
+export type RequestOutcome = 'ok' | 'errors' | 'refused';
+
+/** The metrics of the HTTP side. Labels come from the schema and from a fixed set of routes, never from a client. */
+export class HttpMetrics {
+  readonly #graphql: Histogram<'operation' | 'outcome'>;
+  readonly #requests: Counter<'route' | 'status'>;
+
+  constructor(registry: Registry) {
+    this.#graphql = new Histogram({
+      name: 'fairlead_graphql_request_duration_seconds',
+      help: 'Time to answer a GraphQL request, by root field and outcome.',
+      labelNames: ['operation', 'outcome'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers: [registry],
+    });
+    this.#requests = new Counter({
+      name: 'fairlead_http_requests_total',
+      help: 'HTTP requests answered, by route and status code.',
+      labelNames: ['route', 'status'],
+      registers: [registry],
+    });
+  }
+
+  /** Counts one answered HTTP request; `route` is the route's pattern, undefined when none matched. */
+  countRequest(route: string | undefined, status: number): void {
+    this.#requests.inc({ route: route ?? 'none', status });
+  }
+
+  /** Records one answered GraphQL request; `operation` is null when it was refused before it was known. */
+  observeGraphql(operation: string | null, outcome: RequestOutcome, seconds: number): void {
+    this.#graphql.observe({ operation: operation ?? 'none', outcome }, seconds);
+  }
+}
+
+/** A running metrics listener. */
+export interface MetricsServer {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves `GET /metrics` in Prometheus's text format on a listener of its own, so that it needs no place behind the public address. */
+export async function startMetricsServer(options: { registry: Registry; host: string; port: number }): Promise<MetricsServer> {
+  const { registry, host } = options;
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
+      response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics is all there is here.\n');
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, host, resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/metrics`,
+    close: () => new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    }),
+  };
+}

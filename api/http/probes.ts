@@ -1,0 +1,23 @@
+import type { FastifyInstance } from 'fastify';
+
+/** What a readiness check found: one line per part, by name. */
+export interface Readiness {
+  ok: boolean;
+  checks: Record<string, string>;
+}
+
+/** Paths of the probes. They are answered for any `Host`: a kubelet asks by pod address. */
+export const PROBE_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/**
+ * `GET /healthz`: the process answers. `GET /readyz`: it can do its work (200), or why not (503); 503 as soon as it is closing,
+ * so that a balancer stops sending while what is running finishes.
+ */
+export function addProbes(app: FastifyInstance, ready: () => Promise<Readiness>, isClosing: () => boolean): void {
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    if (isClosing()) return reply.code(503).send({ status: 'closing', checks: {} });
+    const { ok, checks } = await ready();
+    return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'not ready', checks });
+  });
+}

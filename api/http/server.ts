@@ -1,0 +1,182 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { BaseContext } from '@apollo/server';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
+import type { Registry } from 'prom-client';
+import type { Logger } from '#core/log.js';
+import { createApollo } from './apollo.js';
+import { allowOrigin, answerPreflight } from './cors.js';
+import { faultOf, sendFault } from './error-answer.js';
+import { addExplorer } from './explorer.js';
+import { parseJsonBody } from './json-body.js';
+import { HttpMetrics } from './metrics.js';
+import { addProbes, PROBE_PATHS, type Readiness } from './probes.js';
+import { RequestFrames, type RequestFrame } from './request-frame.js';
+import { RequestGuard } from './request-guard.js';
+import { requestIdOf } from './request-id.js';
+import { setSecurityHeaders } from './security-headers.js';
+
+/** What the context of a GraphQL request is made from. */
+export interface ContextRequest {
+  headers: IncomingHttpHeaders;
+  requestId: string;
+  /** Aborted when the client goes away before its answer was written. */
+  signal: AbortSignal;
+  ip: string;
+}
+
+/** How the HTTP server is built. */
+export interface HttpServerOptions<C extends BaseContext> {
+  schema: GraphQLSchema;
+  /** Makes the context of one request; an `IdentityFault` from here becomes 401 or 503. */
+  context: (request: ContextRequest) => Promise<C>;
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** Where people reach this server, if not at the address that it listens on. */
+  publicUrl?: string | undefined;
+  /** True only while `host` is a loopback address: pages on any loopback origin may call. */
+  localMode: boolean;
+  /** Exact origins of browser frontends. */
+  corsOrigins: string[];
+  /** Also switches the explorer. */
+  introspection: boolean;
+  /** Bytes that a request body may have. */
+  bodyLimit: number;
+  logger: Logger;
+  metrics: Registry;
+  ready: () => Promise<Readiness>;
+}
+
+/** The server of `/graphql`, the probes and the explorer. */
+export interface HttpServer {
+  /** The public URL, without a slash at its end; known once `listen` has resolved. */
+  readonly url: string;
+  /** The port that is listened on. */
+  readonly port: number;
+  /** Rejects when the port is taken. */
+  listen(): Promise<void>;
+  /** Accepts nothing new, waits at most `graceMs` for what is running, then cuts the rest off (their signals abort). */
+  close(graceMs: number): Promise<void>;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    frame: RequestFrame;
+  }
+}
+
+/**
+ * Builds the HTTP server: `POST /graphql` on Apollo, `/healthz`, `/readyz`, and `/explorer` when introspection is on. Each request is
+ * checked for its Host and Origin, has an id (`x-request-id`), one line in the log, and only ever a JSON answer, the explorer apart.
+ */
+export async function createHttpServer<C extends BaseContext>(options: HttpServerOptions<C>): Promise<HttpServer> {
+  const { logger } = options;
+  const frames = new RequestFrames();
+  const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, logger });
+  await apollo.start();
+  const app = Fastify({
+    logger: false,
+    bodyLimit: options.bodyLimit,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    genReqId: (request) => requestIdOf(request.headers),
+    frameworkErrors: (error, request, reply) => void sendFault(reply, faultOf(error, request.id, options.bodyLimit, logger)),
+  });
+  const state = { closing: false, guard: null as RequestGuard | null, url: options.publicUrl?.replace(/\/+$/, '') ?? '', port: options.port };
+  app.server.on('listening', () => {
+    state.port = (app.server.address() as AddressInfo).port;
+    state.url ||= `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${state.port}`;
+    state.guard = new RequestGuard({ publicUrl: state.url, port: state.port, localMode: options.localMode, corsOrigins: options.corsOrigins });
+  });
+
+  app.decorateRequest('frame', null as unknown as RequestFrame);
+  app.addHook('onRequest', (request, reply, done) => {
+    request.frame = { requestId: request.id, operation: null, operationName: null, failed: false };
+    reply.header('x-request-id', request.id);
+    setSecurityHeaders(reply);
+    if (state.closing) reply.header('connection', 'close');
+    if (PROBE_PATHS.has(request.url) || admit(request, reply, state.guard)) done();
+  });
+  observe(app, logger, new HttpMetrics(options.metrics));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => parseJsonBody(text as string, done));
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendFault(reply, faultOf(error, request.id, options.bodyLimit, logger)));
+  app.setNotFoundHandler((_request, reply) => sendFault(reply, { status: 404, code: 'NOT_FOUND', message: 'There is nothing here. The API is at POST /graphql.' }));
+
+  addProbes(app, options.ready, () => state.closing);
+  if (options.introspection) addExplorer(app, '/graphql');
+  const answer = fastifyApolloHandler(apollo, {
+    context: (request, reply) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), ip: request.ip }),
+  });
+  app.post('/graphql', (request, reply) => frames.run(request.frame, () => answer.call(app, request, reply)));
+  app.route({
+    method: ['GET', 'PUT', 'PATCH', 'DELETE'], url: '/graphql',
+    handler: (request, reply) => options.introspection && request.method === 'GET' && request.headers.accept?.includes('text/html')
+      ? reply.redirect('/explorer', 302)
+      : sendFault(reply.header('allow', 'POST'), { status: 405, code: 'METHOD_NOT_ALLOWED', message: 'GraphQL is answered to POST only, with a JSON body.' }),
+  });
+
+  return {
+    get url() { return state.url; },
+    get port() { return state.port; },
+    listen: async () => void await app.listen({ host: options.host, port: options.port }),
+    close: async (graceMs) => {
+      state.closing = true;
+      const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+      await app.close().finally(() => clearTimeout(cut));
+      await apollo.stop();
+    },
+  };
+}
+
+/** Refuses a request that was not meant for us, and answers preflights; true when the request goes on. */
+function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard | null): boolean {
+  if (!guard?.acceptsHost(request.headers.host)) {
+    sendFault(reply, { status: 421, code: 'HOST_REFUSED', message: 'This server is not known under that host name. Use its public URL (FAIRLEAD_PUBLIC_URL).' });
+    return false;
+  }
+  const { origin } = request.headers;
+  if (origin === undefined) return true;
+  reply.header('vary', 'Origin');
+  const verdict = guard.judgeOrigin(origin);
+  if (verdict === 'REFUSED') {
+    sendFault(reply, { status: 403, code: 'ORIGIN_REFUSED', message: 'Pages of this origin may not call this server. An operator can allow it in FAIRLEAD_CORS_ORIGINS.' });
+    return false;
+  }
+  if (verdict === 'ALLOWED') allowOrigin(request, reply);
+  if (request.method !== 'OPTIONS') return true;
+  answerPreflight(reply);
+  return false;
+}
+
+/** One log line and the metrics of each answered request. Never headers, variables or bodies. */
+function observe(app: FastifyInstance, logger: Logger, metrics: HttpMetrics): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { frame } = request;
+    const route = request.routeOptions.url;
+    const ms = reply.elapsedTime;
+    const path = request.url.split('?', 1)[0]!.slice(0, 200);
+    logger.info({
+      requestId: request.id, method: request.method, path, status: reply.statusCode, ms: Math.round(ms * 1000) / 1000,
+      ...(frame?.operation && { operation: frame.operation, operationName: frame.operationName }),
+    }, 'request');
+    metrics.countRequest(route, reply.statusCode);
+    if (route === '/graphql' && request.method === 'POST') {
+      metrics.observeGraphql(frame?.operation ?? null, frame?.operation ? (frame.failed ? 'errors' : 'ok') : 'refused', ms / 1000);
+    }
+    done();
+  });
+}
+
+/** Aborted when the connection closes before the answer was written. */
+function disconnectSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}

@@ -1,0 +1,157 @@
+import { withObservations } from '#core/connection/condition.js';
+import { connectionTypeName, connectionTypeSpec, deriveName, type ConnectionTypeSpec } from '#core/connection/spec.js';
+import { currentTarget, sameTarget } from '#core/connection/target.js';
+import { UserFault } from '#core/errors.js';
+import type { ProbeReport } from '#core/mcp/probe.js';
+import { isUniqueViolation } from '#core/store/conflict.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Repositories, Store } from '#core/store/store.js';
+import type { Upkeep } from '#core/upkeep/upkeep.js';
+import { connectionTypeById, requireRole, teamBySlug } from '../../access.js';
+import { parseInput } from '../../graphql/parse-input.js';
+import { withoutNulls } from '../../graphql/without-nulls.js';
+import type { RateLimit } from '../../rate-limit.js';
+import type { Act } from '../../mutation.js';
+import type { CheckConnectionTypeInput, CreateConnectionTypeInput, DeleteConnectionTypeInput, UpdateConnectionTypeInput } from './connection-type.input.js';
+
+/** Rules of the catalog (design sections 3.1 and 4). */
+export class ConnectionTypeManager {
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly checks: RateLimit) {}
+
+  /** Managers only. Looks at the server first, and refuses what can't work. */
+  async create(act: Act, input: CreateConnectionTypeInput): Promise<ConnectionType> {
+    const { principal } = act.context;
+    const { team, membership } = await teamBySlug(this.store, principal, input.team);
+    act.about(team.id);
+    requireRole(membership, 'MANAGER', 'Adding connection types');
+    refuseOAuth(input);
+    const { team: _team, name: wanted, allowUnreachable, oauth: _oauth, ...fields } = input;
+    const spec = parseInput(connectionTypeSpec, withoutNulls(fields));
+    const name = wanted == null ? deriveName(spec.displayName) : parseInput(connectionTypeName, wanted, ['input', 'name']);
+    if (name === null) throw new UserFault('INVALID', 'No name can be derived from this display name: give one, e.g. warehouse-api.', { field: ['input', 'name'] });
+    if ((await this.store.connectionTypes.byName(team.id, name)) !== null) throw nameTaken(name);
+    this.checks.take(membership.memberId);
+    const report = await this.upkeep.look(spec);
+    refuseUnusable(spec, report, allowUnreachable === true);
+    try {
+      return await act.commit(async (repositories) => {
+        const type = await repositories.connectionTypes.insert(team.id, name, spec);
+        await this.upkeep.writeType(repositories, type, report, null);
+        act.about(team.id, { type: 'ConnectionType', id: type.id, name });
+        return type;
+      });
+    } catch (error) {
+      if (isUniqueViolation(error)) throw nameTaken(name);
+      throw error;
+    }
+  }
+
+  /** Managers only. A change of the place that credentials go to suspends every enrollment, and the server is looked at first. */
+  async update(act: Act, input: UpdateConnectionTypeInput): Promise<ConnectionType> {
+    const { type } = await this.editable(act, input.id, 'Changing connection types');
+    refuseOAuth(input);
+    const { id: _id, expectedVersion, allowUnreachable, oauth: _oauth, ...changes } = input;
+    if (type.version !== expectedVersion) throw staleVersion(type);
+    const spec = parseInput(connectionTypeSpec, merged(type.spec, changes));
+    const moved = !sameTarget(currentTarget(type.spec), currentTarget(spec));
+    const report = moved ? await this.upkeep.look(spec) : null;
+    if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
+    return act.commit(async (repositories) => {
+      if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleVersion((await repositories.connectionTypes.byId(type.id)) ?? type);
+      const updated = (await repositories.connectionTypes.byId(type.id))!;
+      if (report !== null) {
+        await this.suspend(repositories, updated);
+        await this.upkeep.writeType(repositories, updated, report, null);
+      }
+      return updated;
+    });
+  }
+
+  /** Managers only. The type, its enrollments and their sealed values are gone when this returns. */
+  async delete(act: Act, input: DeleteConnectionTypeInput): Promise<number> {
+    const { type } = await this.editable(act, input.id, 'Deleting connection types');
+    return act.commit(async (repositories) => {
+      const removed = await repositories.connectionTypes.remove(type.id, input.expectedVersion ?? null);
+      if (removed === null) throw staleVersion(type);
+      return removed.enrollmentIds.length;
+    });
+  }
+
+  /** Any member: looks at the server now, and reads the tools that the type or the caller's own logins list. */
+  async check(act: Act, input: CheckConnectionTypeInput): Promise<ConnectionType> {
+    const { type, membership } = await connectionTypeById(this.store, act.context.principal, input.id);
+    act.about(type.teamId, { type: 'ConnectionType', id: type.id, name: type.name });
+    this.checks.take(membership.memberId);
+    const own = await this.store.enrollments.ofOwner(membership.memberId, [type.id]);
+    await this.upkeep.checkType(type.id);
+    await Promise.all(own.map((enrollment) => this.upkeep.checkEnrollment(enrollment.id)));
+    return act.commit(async (repositories) => {
+      const checked = await repositories.connectionTypes.byId(type.id);
+      if (checked === null) throw new UserFault('NOT_FOUND', 'The connection type was deleted meanwhile.', { field: ['input', 'id'] });
+      return checked;
+    });
+  }
+
+  private async editable(act: Act, id: string, todo: string) {
+    const found = await connectionTypeById(this.store, act.context.principal, id);
+    act.about(found.type.teamId, { type: 'ConnectionType', id: found.type.id, name: found.type.name });
+    requireRole(found.membership, 'MANAGER', todo);
+    return found;
+  }
+
+  private async suspend(repositories: Repositories, type: ConnectionType): Promise<void> {
+    const message = 'The server\'s address or method changed: its owner must confirm the new one before the credential goes there.';
+    const enrollments = await repositories.enrollments.ofType(type.id);
+    const statuses = await repositories.enrollments.statuses(enrollments.map((enrollment) => enrollment.id));
+    for (const status of statuses) {
+      const conditions = withObservations(status.conditions, [{ type: 'Ready', status: 'FALSE', reason: 'Suspended', message }], type.version, new Date());
+      await repositories.enrollments.updateStatus(status.enrollmentId, { conditions, toolsSyncedAt: null });
+      await repositories.tools.removeScope(status.enrollmentId);
+    }
+  }
+}
+
+function nameTaken(name: string): UserFault {
+  return new UserFault('ALREADY_EXISTS', `The team has a connection type "${name}" already: give another "name".`, { field: ['input', 'name'] });
+}
+
+function staleVersion(type: ConnectionType): UserFault {
+  return new UserFault('STALE_VERSION', `The connection type was changed since you read it: it is at version ${type.version} now. Read it again, then repeat your change.`, { field: ['input', 'expectedVersion'] });
+}
+
+function refuseOAuth(input: { authMethod?: string | null; oauth?: unknown }): void {
+  if (input.authMethod === 'OAUTH') throw new UserFault('NOT_AVAILABLE', 'OAuth is not part of this version: choose ACCESS_TOKEN, CUSTOM_HEADERS or NONE.', { field: ['input', 'authMethod'] });
+  if (input.oauth != null) throw new UserFault('NOT_AVAILABLE', 'OAuth is not part of this version: leave "oauth" out.', { field: ['input', 'oauth'] });
+}
+
+/** What can't work isn't saved. */
+function refuseUnusable(spec: ConnectionTypeSpec, report: ProbeReport, allowUnreachable: boolean): void {
+  const field = ['input', 'serverUrl'];
+  if (report.verdict === 'UNREACHABLE') {
+    if (allowUnreachable) return;
+    throw new UserFault('SERVER_REFUSED', `${report.message} To save it all the same, set "allowUnreachable".`, { field, retryable: true });
+  }
+  if (report.verdict === 'AUTHENTICATION_REQUIRED' && spec.authMethod === 'NONE') {
+    throw new UserFault('SERVER_REFUSED', 'The server wants a credential: choose the auth method ACCESS_TOKEN or CUSTOM_HEADERS.', { field: ['input', 'authMethod'] });
+  }
+  if (report.verdict !== 'OK' && report.verdict !== 'AUTHENTICATION_REQUIRED') throw new UserFault('SERVER_REFUSED', report.message, { field });
+}
+
+/** The spec with the changes laid over it: absent keeps, a value replaces, null goes back to the default. */
+function merged(spec: ConnectionTypeSpec, changes: Record<string, unknown>): Record<string, unknown> {
+  const next: Record<string, unknown> = { ...spec };
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === undefined) continue;
+    const old = next[key];
+    if (value === null) delete next[key];
+    else if (typeof value === 'object' && !Array.isArray(value) && typeof old === 'object' && old !== null) next[key] = mergedLeaves(old as Record<string, unknown>, value as Record<string, unknown>);
+    else next[key] = withoutNulls(value);
+  }
+  if (next.authMethod !== 'ACCESS_TOKEN' && changes.accessToken == null) delete next.accessToken;
+  if (next.authMethod !== 'CUSTOM_HEADERS' && changes.headers == null) delete next.headers;
+  return next;
+}
+
+function mergedLeaves(old: Record<string, unknown>, changes: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...old, ...changes }).filter(([, value]) => value !== null && value !== undefined));
+}

@@ -1,0 +1,49 @@
+import { connectionTypeState } from '#core/connection/state.js';
+import { roleAtLeast } from '#core/connection/role.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Context } from '../../context.js';
+import { nodeId } from '../../graphql/node-id.js';
+import { membershipIn } from '../../identity/principal.js';
+
+/** A connection type as GraphQL shows it to this viewer; what hangs on its status is loaded when it is selected. */
+export function connectionTypeView(type: ConnectionType, context: Context) {
+  const { spec } = type;
+  const role = membershipIn(context.principal, type.teamId)?.role ?? 'MEMBER';
+  const manages = roleAtLeast(role, 'MANAGER') && type.origin === 'API';
+  const status = () => context.loaders.typeStatus.load(type.id);
+  return {
+    __typename: 'ConnectionType' as const,
+    id: nodeId('ConnectionType', type.id),
+    typeId: type.id,
+    teamId: type.teamId,
+    name: type.name,
+    displayName: spec.displayName,
+    description: spec.description,
+    serverUrl: spec.serverUrl,
+    authMethod: spec.authMethod,
+    origin: type.origin,
+    version: type.version,
+    manifest: null,
+    accessToken: spec.accessToken,
+    headers: spec.headers,
+    oauth: null,
+    health: spec.health,
+    calls: spec.calls,
+    toolPolicy: spec.toolPolicy,
+    deletionPolicy: spec.deletionPolicy,
+    createdAt: type.createdAt,
+    updatedAt: type.updatedAt,
+    viewerCan: { update: manages, delete: manages, enroll: true },
+    state: async () => connectionTypeState((await status())?.conditions ?? []),
+    action: null,
+    protocolVersion: async () => (await status())?.protocolVersion ?? null,
+    server: async () => {
+      const found = await status();
+      return found?.serverName == null ? null : { name: found.serverName, version: found.serverVersion };
+    },
+    conditions: async () => (await status())?.conditions ?? [],
+    lastCheckedAt: async () => (await status())?.lastCheckedAt ?? null,
+    nextCheckAt: async () => (await status())?.nextCheckAt ?? null,
+  };
+}
+export type ConnectionTypeView = ReturnType<typeof connectionTypeView>;

@@ -1,0 +1,53 @@
+import { condition } from '#core/connection/condition.js';
+import { enrollmentState } from '#core/connection/state.js';
+import { currentTarget, sameTarget } from '#core/connection/target.js';
+import { InvariantBroken, type NextAction } from '#core/errors.js';
+import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
+import type { Context } from '../../context.js';
+import { nodeId } from '../../graphql/node-id.js';
+import { connectionTypeView } from '../connection-type/connection-type.view.js';
+import { memberView } from '../team/team.view.js';
+
+/** An enrollment as GraphQL shows it; relations and status are loaded when they are selected. */
+export function enrollmentView(enrollment: Enrollment, context: Context) {
+  const { loaders } = context;
+  const type = async () => found(await loaders.connectionType.load(enrollment.connectionTypeId));
+  const conditions = async () => (await loaders.enrollmentStatus.load(enrollment.id))?.conditions ?? [];
+  const state = async () => {
+    const [own, of, status] = await Promise.all([conditions(), type(), loaders.typeStatus.load(enrollment.connectionTypeId)]);
+    return enrollmentState(own, !sameTarget(enrollment.confirmedTarget, currentTarget(of.spec)), status?.conditions ?? []);
+  };
+  return {
+    __typename: 'Enrollment' as const,
+    id: nodeId('Enrollment', enrollment.id),
+    label: enrollment.label,
+    shared: enrollment.shared,
+    origin: enrollment.origin,
+    owner: async () => memberView(found(await loaders.member.load(enrollment.ownerId))),
+    connectionType: async () => connectionTypeView(await type(), context),
+    state,
+    action: async (): Promise<NextAction | null> => {
+      switch (await state()) {
+        case 'SUSPENDED':
+          return { label: `Confirm ${(await type()).spec.serverUrl}`, url: null };
+        case 'ACTION_REQUIRED':
+          return { label: condition(await conditions(), 'Authorized')?.reason === 'CredentialMissing' ? 'Enter a credential' : 'Enter a new credential', url: null };
+        default:
+          return null;
+      }
+    },
+    manifest: null,
+    conditions,
+    credential: async () => {
+      const credential = found(await loaders.credential.load(enrollment.id));
+      return { kind: credential.kind, fields: credential.fields, scopes: [], expiresAt: null, refreshAt: null, lastRefreshAt: null, failedRefreshes: 0, nextAttemptAt: null };
+    },
+    createdAt: enrollment.createdAt,
+    updatedAt: enrollment.updatedAt,
+  };
+}
+
+function found<T>(row: T | null): T {
+  if (row === null) throw new InvariantBroken('an enrollment points at a row that is gone');
+  return row;
+}

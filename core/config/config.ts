@@ -1,0 +1,141 @@
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { LogLevel } from '#core/log.js';
+import { ConfigError, type ConfigFault } from './fault.js';
+import { KEYS, type KeyDefinition, type KeyName, type Mode } from './keys.js';
+import { gatherSettings, type Settings } from './settings.js';
+import { isLoopback, isWildcard, type GroupRule } from './values.js';
+
+/** Who vouches for people: an OpenID Connect issuer. */
+export interface OidcConfig {
+  issuer: string;
+  audience: string;
+  subjectClaim: string;
+  nameClaim: string;
+  groupsClaim: string | null;
+  groups: readonly GroupRule[];
+  /** Subjects who administer the installation. */
+  admins: readonly string[];
+}
+
+/** The whole configuration, checked and frozen. */
+export interface Config {
+  mode: Mode;
+  /** `fairlead dev` on a loopback address: loopback MCP servers and browser origins are then allowed. */
+  localMode: boolean;
+  host: string;
+  /** 0 for any free one. */
+  port: number;
+  /** Without trailing slash; null means the address listened on. */
+  publicUrl: string | null;
+  corsOrigins: readonly string[];
+  /** Absolute. */
+  stateDir: string;
+  /** Null only in `dev`: embedded. */
+  databaseUrl: string | null;
+  databasePoolSize: number;
+  migrateOnStart: boolean;
+  /** The key ring as text, for the vault to parse; null where a file of the state directory holds it. */
+  keys: string | null;
+  /** As text, for the egress guard to parse. */
+  egressAllow: string;
+  oidc: OidcConfig | null;
+  /** Null: no metrics port. */
+  metrics: { host: string; port: number } | null;
+  logLevel: LogLevel;
+  introspection: boolean;
+  bodyLimitBytes: number;
+  shutdownTimeoutMs: number;
+  /** What should be logged once logging works. */
+  warnings: readonly string[];
+}
+
+type Values = { [K in KeyName]: z.output<(typeof KEYS)[K]['schema']> | null };
+
+/**
+ * Reads, checks and freezes the configuration. It is the only reader of the environment.
+ * @throws ConfigError with every fault at once
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>, mode: Mode): Config {
+  const settings = gatherSettings(env);
+  const values = parseAll(settings, mode);
+  settings.faults.push(...crossFaults(values, settings, mode));
+  if (settings.faults.length > 0) throw new ConfigError(settings.faults);
+  return deepFreeze(assemble(values, mode, settings.warnings));
+}
+
+function parseAll({ texts, faults }: Settings, mode: Mode): Values {
+  const parsed = Object.entries(KEYS).map(([name, definition]: [string, KeyDefinition]) => {
+    const given = texts.get(name as KeyName);
+    const text = given ?? (typeof definition.default === 'object' ? definition.default[mode] : definition.default);
+    if (text === undefined) {
+      if (definition.requiredIn?.includes(mode)) faults.push({ key: name, problem: `must be set for \`fairlead ${mode}\`.`, example: `${name}=${definition.example}` });
+      return [name, null];
+    }
+    const result = definition.schema.safeParse(text.trim());
+    if (result.success) return [name, result.data];
+    const shown = definition.secret ? 'the value' : JSON.stringify(text);
+    faults.push({ key: name, problem: `${shown} is not ${definition.expects}.`, example: `${name}=${definition.example}` });
+    return [name, null];
+  });
+  return Object.fromEntries(parsed) as Values;
+}
+
+/** What is wrong between settings that are right by themselves. */
+function crossFaults(values: Values, { texts }: Settings, mode: Mode): ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  const need = (key: KeyName, problem: string) => faults.push({ key, problem, example: `${key}=${KEYS[key].example}` });
+  const serves = mode === 'dev' || mode === 'api';
+  if (serves && values.HOST !== null && isWildcard(values.HOST) && !texts.has('FAIRLEAD_PUBLIC_URL')) {
+    need('FAIRLEAD_PUBLIC_URL', `must be set when HOST is ${values.HOST}, which is no address that anybody could open.`);
+  }
+  if (texts.has('FAIRLEAD_OIDC_ISSUER') && !texts.has('FAIRLEAD_OIDC_AUDIENCE')) need('FAIRLEAD_OIDC_AUDIENCE', 'must be set with FAIRLEAD_OIDC_ISSUER.');
+  const oidcOnly = [...texts.keys()].filter((name) => name.startsWith('FAIRLEAD_OIDC_'));
+  if (!texts.has('FAIRLEAD_OIDC_ISSUER') && oidcOnly.length > 0 && !KEYS.FAIRLEAD_OIDC_ISSUER.requiredIn?.includes(mode)) {
+    need('FAIRLEAD_OIDC_ISSUER', `must be set with ${oidcOnly.join(', ')}.`);
+  }
+  if (texts.has('FAIRLEAD_OIDC_GROUPS') && !texts.has('FAIRLEAD_OIDC_GROUPS_CLAIM')) need('FAIRLEAD_OIDC_GROUPS_CLAIM', 'must be set with FAIRLEAD_OIDC_GROUPS.');
+  return faults;
+}
+
+/** Called without faults only: what has a default is there. */
+function assemble(values: Values, mode: Mode, warnings: string[]): Config {
+  const host = values.HOST!;
+  return {
+    mode,
+    localMode: mode === 'dev' && isLoopback(host),
+    host,
+    port: values.PORT!,
+    publicUrl: values.FAIRLEAD_PUBLIC_URL,
+    corsOrigins: values.FAIRLEAD_CORS_ORIGINS!,
+    stateDir: resolve(values.FAIRLEAD_STATE_DIR!),
+    databaseUrl: values.DATABASE_URL,
+    databasePoolSize: values.FAIRLEAD_DATABASE_POOL_SIZE!,
+    migrateOnStart: values.FAIRLEAD_MIGRATE === 'auto',
+    keys: values.FAIRLEAD_KEYS,
+    egressAllow: values.FAIRLEAD_EGRESS_ALLOW!,
+    oidc: values.FAIRLEAD_OIDC_ISSUER === null ? null : {
+      issuer: values.FAIRLEAD_OIDC_ISSUER,
+      audience: values.FAIRLEAD_OIDC_AUDIENCE!,
+      subjectClaim: values.FAIRLEAD_OIDC_SUBJECT_CLAIM!,
+      nameClaim: values.FAIRLEAD_OIDC_NAME_CLAIM!,
+      groupsClaim: values.FAIRLEAD_OIDC_GROUPS_CLAIM,
+      groups: values.FAIRLEAD_OIDC_GROUPS!,
+      admins: values.FAIRLEAD_OIDC_ADMINS!,
+    },
+    metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
+    logLevel: values.FAIRLEAD_LOG_LEVEL!,
+    introspection: values.FAIRLEAD_INTROSPECTION ?? false,
+    bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,
+    shutdownTimeoutMs: values.FAIRLEAD_SHUTDOWN_TIMEOUT_MS!,
+    warnings,
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) deepFreeze(part);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,78 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/** Schemas from the text of one setting to its value. They only say yes or no: what is expected stands beside the key. */
+
+const refuse = (context: z.RefinementCtx): never => {
+  context.addIssue({ code: 'custom', message: 'refused' });
+  return z.NEVER;
+};
+
+const parseUrl = (text: string): URL | null => (URL.canParse(text) ? new URL(text) : null);
+
+/** Any text. */
+export const text = z.string();
+
+/** A whole number in decimal digits, within bounds. */
+export const wholeNumber = (min: number, max: number) => z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max));
+
+/** A port, or null for `off`. */
+export const portOrOff = z.union([z.literal('off').transform(() => null), wholeNumber(0, 65_535)]);
+
+/** `on` or `off`, also as `true`, `false`, `1`, `0`. */
+export const onOff = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((word) => word === 'on' || word === 'true' || word === '1');
+
+/** An address or host name to listen on, without port; brackets around IPv6 are taken off. */
+export const listenHost = z.string().transform((value, context) => {
+  const host = value.replace(/^\[(.*)\]$/, '$1');
+  return isIP(host) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(host) ? host : refuse(context);
+});
+
+/** A `postgres:` URL, as it is. */
+export const postgresUrl = z.string().refine((value) => ['postgres:', 'postgresql:'].includes(parseUrl(value)?.protocol ?? ''));
+
+/** An http(s) URL without credentials, query and fragment; a trailing slash is taken off. */
+export const baseUrl = z.string().transform((value, context) => {
+  const url = parseUrl(value);
+  const plain = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username + url.password + url.search + url.hash === '';
+  return plain ? url.href.replace(/\/$/, '') : refuse(context);
+});
+
+/** An issuer identifier (OpenID Connect Discovery 1.0, section 3), kept to the letter: https, or http on this machine. */
+export const issuer = z.string().refine((value) => {
+  const url = parseUrl(value);
+  if (url === null || url.search + url.hash !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1')));
+});
+
+/** Entries between commas; blanks around them and empty entries don't count. */
+export const list = z.string().transform((value) => value.split(',').map((entry) => entry.trim()).filter((entry) => entry !== ''));
+
+/** Exact web origins (RFC 6454), e.g. `https://console.example.com`. */
+export const origins = list.refine((entries) => entries.every((entry) => ['http:', 'https:'].includes(parseUrl(entry)?.protocol ?? '') && new URL(entry).origin === entry));
+
+/** Roles in a team, weakest first. */
+export const GROUP_ROLES = ['MEMBER', 'MANAGER', 'ADMIN'] as const;
+
+/** What membership in a group of the issuer means here. */
+export interface GroupRule {
+  group: string;
+  team: string;
+  role: (typeof GROUP_ROLES)[number];
+}
+
+/** `group=team:ROLE` entries; a group's name may itself hold `=` and `:`. */
+export const groupRules = list.transform((entries, context): GroupRule[] => entries.map((entry) => {
+  const parts = /^(.+)=([a-z0-9]([a-z0-9-]*[a-z0-9])?):(MEMBER|MANAGER|ADMIN)$/.exec(entry);
+  return parts === null ? refuse(context) : { group: parts[1]!, team: parts[2]!, role: parts[4] as GroupRule['role'] };
+}));
+
+/** Whether an address to listen on is reachable from this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Whether it stands for every address of the machine, so that it is none that anybody could open. */
+export function isWildcard(host: string): boolean {
+  return /^(::ffff:)?[0.:]+$/i.test(host);
+}
