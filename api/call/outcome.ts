@@ -28,6 +28,13 @@ export function invalidResult(where: string): Outcome {
 /** What a sweep writes over calls whose process has died. */
 export const PROCESS_DIED: ToolCallFault = fault({ code: 'TIMEOUT', message: 'The process that made the call ended before the answer was on record. The tool may have run: look before you call again.' });
 
+/** What stays on record when a fault of ours ended a call; `sent` says whether the server may have acted. */
+export function brokenOff(sent: 'NOTHING' | 'MAYBE', requestId: string): Outcome {
+  return sent === 'NOTHING'
+    ? failed('FAILED', { code: 'UNREACHABLE', message: `Nothing was sent, because of a fault in Fairlead (request ${requestId}). Try again.`, retryable: true })
+    : failed('OUTCOME_UNKNOWN', { code: 'PROTOCOL_ERROR', message: `A fault in Fairlead (request ${requestId}) ended the call. The tool may have run: look before you call again.` });
+}
+
 /**
  * The outcome that an exception means (design section 6, step 7), or null when it is a fault of ours.
  *

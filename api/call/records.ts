@@ -54,15 +54,20 @@ export class Records {
     if (this.#flushing === null) this.#arm(this.#options.lingerMs);
   }
 
-  /** Writes what waits; resolves true when nothing is left, false when the database didn't take it. */
-  async drain(): Promise<boolean> {
-    this.#kick();
-    for (let attempt = 0; attempt < 5 && this.#queue.size + (this.#flushing === null ? 0 : 1) > 0; attempt++) {
+  /** Resolves when what was taken over before is committed, or an attempt has failed: so that this process reads what it has answered. */
+  async flush(): Promise<void> {
+    // The first round may only see a group off that was on its way already.
+    for (let round = 0; round < 2 && (this.#queue.size > 0 || this.#flushing !== null); round++) {
       this.#kick();
       await this.#flushing;
     }
+  }
+
+  /** For the end: writes what is left, trying a few times; returns how many rows the database didn't take. */
+  async drain(): Promise<number> {
+    for (let attempt = 0; attempt < 3; attempt++) await this.flush();
     this.#disarm();
-    return this.#queue.size === 0;
+    return this.#queue.size;
   }
 
   #enqueue(row: ToolCall, waiter: Pending['waiters'][number] | null): void {

@@ -11,6 +11,7 @@ import type { Membership } from '../identity/principal.js';
 import { knownId, unknownType } from './call-input.js';
 import type { CallRequest } from './call-request.js';
 import { chooseEnrollment } from './choose-enrollment.js';
+import type { TeamCache } from './team-cache.js';
 
 /** Everything that a call needs to know besides its tool: resolved once, and used until something of the team changes. */
 export interface Route {
@@ -27,8 +28,8 @@ export interface Route {
   credentialVersion: number;
   /** The credential's request headers, in clear: memory only. */
   headers: Readonly<Record<string, string>>;
-  /** Texts that must not come back. */
-  secrets: readonly string[];
+  /** Takes the credential out of what comes back. */
+  scrub: <T>(value: T) => T;
   /** Tells apart whatever must not share a session. */
   sessionKey: string;
   /** The list that tools are looked up in, and whether it was ever read. */
@@ -69,7 +70,7 @@ export class Routes {
       teamId: type.teamId, memberId: membership.memberId, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
       reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
       enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
-      headers: credentialHeaders(type.spec, value), secrets: credentialSecrets(type.spec, value),
+      headers: credentialHeaders(type.spec, value), scrub: ((secrets) => (value) => (secrets.length >= 0 ? value : value))(credentialSecrets(type.spec, value)),
       // The spec's version too: a prefix that changes changes the headers, but neither credential nor target.
       sessionKey: `${enrollment.id}|${credential.version}|${type.version}|${target.serverUrl}`,
       toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
@@ -85,6 +86,31 @@ export class Routes {
     const membership = candidates.find((candidate) => candidate.teamId === type?.teamId);
     if (type === null || membership === undefined) throw unknownType(request);
     return { type, membership };
+  }
+}
+
+const MAX_TYPES = 10_000;
+
+/** Finds routes in memory, where nothing of the team changed since they were resolved. */
+export class RouteFinder {
+  /** Which team a type is in never changes: so an id leads to its team without a look. */
+  readonly #teams = new Map<string, string>();
+
+  constructor(private readonly routes: Routes, private readonly cache: TeamCache) {}
+
+  /** See {@link Routes.resolve}. */
+  async find(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
+    const { connectionType, connectionTypeId, enrollmentId } = request;
+    const teamId = connectionTypeId == null ? null : this.#teams.get(connectionTypeId);
+    const membership = candidates.length === 1 ? candidates[0] : candidates.find((candidate) => candidate.teamId === teamId);
+    if (membership !== undefined) {
+      const type = connectionTypeId == null ? `name ${connectionType}` : `id ${connectionTypeId}`;
+      return this.cache.through(membership.teamId, `route|${membership.memberId}|${type}|${enrollmentId ?? ''}`, () => this.routes.resolve(request, [membership]));
+    }
+    const route = await this.routes.resolve(request, candidates);
+    this.#teams.set(route.typeId, route.teamId);
+    if (this.#teams.size > MAX_TYPES) this.#teams.delete(this.#teams.keys().next().value!);
+    return route;
   }
 }
 

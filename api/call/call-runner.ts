@@ -1,0 +1,92 @@
+import { InvariantBroken } from '#core/errors.js';
+import type { Logger } from '#core/log.js';
+import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import type { ToolCalls } from '#core/store/tool-calls.js';
+import type { ToolCallView } from './call-request.js';
+import { withContent } from './call-views.js';
+import type { Dispatched, Dispatcher } from './dispatch.js';
+import type { KeptContent } from './kept-content.js';
+import { brokenOff, type Outcome } from './outcome.js';
+import type { Records } from './records.js';
+import type { Route } from './route.js';
+import type { ToolDefinition } from './tool-catalog.js';
+
+/** A call that passed every check, and may be sent. */
+export interface AcceptedCall {
+  /** `RUNNING`; already committed where {@link ToolCall.kept}. */
+  record: ToolCall;
+  route: Route;
+  tool: ToolDefinition;
+  arguments: Record<string, unknown>;
+  /** On the monotonic clock. */
+  deadline: number;
+}
+
+/** What {@link CallRunner} is built of. */
+export interface CallRunnerOptions {
+  dispatcher: Dispatcher;
+  records: Records;
+  calls: ToolCalls;
+  kept: KeptContent;
+  /** Acts on what the outcome says about credential and server, before the answer leaves; `error` is what ended the call, or null. */
+  observe: (route: Route, error: unknown) => Promise<void>;
+  now: () => Date;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  logger: Logger;
+}
+
+/**
+ * Sends a call and keeps its record. Where the call is kept (a key, or nobody waits) the row was committed before, and its end is before the answer; else the row
+ * is written while the request is on its way and is committed before the answer, and its end follows within moments.
+ */
+export class CallRunner {
+  constructor(private readonly options: CallRunnerOptions) {}
+
+  /** The ended call as its caller sees it. @throws faults of our own, after the record says what is known */
+  async run(call: AcceptedCall, signal: AbortSignal): Promise<ToolCallView> {
+    const began = this.options.clock();
+    const stored = call.record.kept ? Promise.resolve() : this.options.records.store(call.record);
+    stored.catch(() => undefined);
+    // While the database doesn't take records, nothing is sent before its record is stored.
+    if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
+
+    const { outcome, error } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const record = this.#ended(call.record, outcome, began);
+    if (record.kept) {
+      await this.#complete(record, outcome);
+    } else {
+      // If the row still waits, it is inserted as it is now.
+      this.options.records.storeSoon(record);
+      await stored;
+    }
+    await this.options.observe(call.route, error);
+    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null }, outcome.content);
+  }
+
+  #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal): Promise<Dispatched> {
+    const timeoutMs = Math.max(1, deadline - this.options.clock());
+    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal });
+  }
+
+  /** Commits the end with the sealed result; if the database doesn't take it, the record goes on being tried without the result. */
+  async #complete(record: ToolCall, { content }: Outcome): Promise<void> {
+    try {
+      const sealed = content === null ? null : await this.options.kept.sealResult(record.teamId, record.id, content);
+      await this.options.calls.complete(record.id, record, sealed);
+    } catch (error) {
+      this.options.records.storeSoon(record);
+      throw new InvariantBroken(`the end of call ${record.id} (${record.status}) could not be written`, { cause: error });
+    }
+  }
+
+  #giveUp({ record }: AcceptedCall, began: number, sent: 'NOTHING' | 'MAYBE', error: unknown): never {
+    this.options.logger.error({ err: error, requestId: record.requestId, toolCallId: record.id, sent }, 'a fault of ours ended a call');
+    this.options.records.storeSoon(this.#ended(record, brokenOff(sent, record.requestId), began));
+    throw error;
+  }
+
+  #ended(record: ToolCall, { status, error }: Outcome, began: number): ToolCall {
+    return { ...record, status, error, finishedAt: this.options.now(), durationMs: this.options.clock() - began };
+  }
+}

@@ -1,0 +1,282 @@
+import { InvariantBroken, UserFault } from '#core/errors.js';
+import type { Logger } from '#core/log.js';
+import type { SessionPool } from '#core/mcp/session-pool.js';
+import { CallLog } from '#core/store/call-log.js';
+import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import { newId } from '#core/store/ids.js';
+import { Listener } from '#core/store/listener.js';
+import type { Page, PageRequest } from '#core/store/page.js';
+import { Processes } from '#core/store/processes.js';
+import type { Store } from '#core/store/store.js';
+import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
+import type { ToolSchemas } from '#core/tool/arguments.js';
+import { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { Vault } from '#core/vault/vault.js';
+import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
+import { candidateTeams, checkInput } from './call-input.js';
+import type { CallRequest, ToolCallView } from './call-request.js';
+import { CallRunner, type AcceptedCall } from './call-runner.js';
+import { CallViews } from './call-views.js';
+import { CallWaiter } from './call-waiter.js';
+import { Dispatcher } from './dispatch.js';
+import { Findings } from './findings.js';
+import { Idempotency } from './idempotency.js';
+import { KeptContent } from './kept-content.js';
+import { CallLimits } from './limits.js';
+import { ProcessLife } from './process-life.js';
+import { Records } from './records.js';
+import { RouteFinder, Routes, type EnrollLink, type Route } from './route.js';
+import { RunningCalls } from './running-calls.js';
+import { SchemaChecks } from './schema-checks.js';
+import { TeamCache } from './team-cache.js';
+import { ToolCatalog } from './tool-catalog.js';
+
+/** What {@link CallService} is built of. */
+export interface CallServiceOptions {
+  store: Store;
+  /** Of the same database: for the connections that records and notifications have of their own. */
+  databaseUrl: string;
+  vault: Vault;
+  sessions: SessionPool;
+  schemas: ToolSchemas;
+  enrollLink: EnrollLink;
+  /** Calls that this process may have in flight. */
+  maxInFlight: number;
+  logger: Logger;
+  now: () => Date;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  /** Called once for every call that ended in this process. */
+  onEnded?: (call: ToolCall) => void;
+  /** Called when a call found the server's health to be other than it is on record: the type should be looked at now. */
+  typeDue?: (connectionTypeId: string) => void;
+}
+
+/** What is known of a request when it is refused. */
+interface About {
+  membership: Membership | null;
+  route: Route | null;
+}
+
+/** How long an end may wait for other records to go with (design section 6, step 5: 50 ms at the most). */
+const LINGER_MS = 25;
+const CANCEL_WAIT_MS = 10_000;
+
+/**
+ * `callTool` (design section 6), whatever the transport: resolves, checks, records, sends, and says how it ended.
+ *
+ *     refused (UserFault, audited)
+ *        ▲
+ *     request ──▶ accepted ──▶ RUNNING ──▶ SUCCEEDED, TOOL_ERROR, FAILED, CANCELLED, OUTCOME_UNKNOWN
+ */
+export class CallService {
+  readonly #options: CallServiceOptions;
+  readonly #processId = newId();
+  readonly #calls: ToolCalls;
+  readonly #log: CallLog;
+  readonly #records: Records;
+  readonly #views: CallViews;
+  readonly #idempotency: Idempotency;
+  readonly #kept: KeptContent;
+  readonly #cache = new TeamCache();
+  readonly #routes: RouteFinder;
+  readonly #catalog: ToolCatalog;
+  readonly #checks: SchemaChecks;
+  readonly #limits: CallLimits;
+  readonly #running = new RunningCalls();
+  readonly #runner: CallRunner;
+  readonly #waiter: CallWaiter;
+  readonly #listener: Listener;
+  readonly #life: ProcessLife;
+  #stopping = false;
+
+  constructor(options: CallServiceOptions) {
+    const { store, databaseUrl, vault, sessions, schemas, logger, now, clock } = options;
+    this.#options = options;
+    this.#calls = new ToolCalls(store.manager);
+    this.#log = new CallLog(databaseUrl);
+    this.#records = new Records({ write: (calls) => this.#log.write(calls), logger, lingerMs: LINGER_MS });
+    this.#kept = new KeptContent(vault);
+    this.#views = new CallViews(this.#calls, this.#kept);
+    this.#idempotency = new Idempotency(this.#calls, vault);
+    this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink), this.#cache);
+    this.#catalog = new ToolCatalog(store.tools, this.#cache);
+    this.#checks = new SchemaChecks(schemas);
+    this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
+    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => undefined), now });
+    this.#runner = new CallRunner({
+      dispatcher: new Dispatcher(sessions, this.#checks), records: this.#records, calls: this.#calls, kept: this.#kept,
+      observe: (route, error) => findings.note(route, error), now, clock, logger,
+    });
+    this.#waiter = new CallWaiter(this.#calls, this.#running);
+    this.#listener = new Listener({
+      url: databaseUrl, logger, onChange: (listening) => { this.#cache.enabled = listening; },
+      handlers: { fairlead_changed: (teamId) => this.#cache.invalidate(teamId), fairlead_cancel: (id) => this.#running.cancel(id) },
+    });
+    this.#life = new ProcessLife({
+      id: this.#processId, processes: new Processes(store.manager), calls: this.#calls, logger,
+      cancel: (id) => this.#running.cancel(id), onBeat: () => this.#limits.prune(),
+    });
+  }
+
+  /** Begins to be seen as living, and to hear of changes. To be awaited before the first call. */
+  async start(): Promise<void> {
+    await this.#life.start();
+    this.#listener.start();
+  }
+
+  /** Where this is the installation's only process: what a killed one left running is `OUTCOME_UNKNOWN` at once. Returns how many calls were. */
+  adoptOrphans(): Promise<number> {
+    return this.#life.adoptOrphans();
+  }
+
+  /** Refuses new calls, lets those that run finish, cancels them after `graceMs`, and returns when every record is written. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    await this.#running.finish(graceMs);
+    const lost = await this.#records.drain();
+    if (lost > 0) this.#options.logger.error({ calls: lost }, 'the database did not take the last records: these calls will be found as OUTCOME_UNKNOWN');
+    await this.#listener.stop();
+    await this.#life.stop();
+    await this.#log.close();
+  }
+
+  /** Forgets what was cached of a team: to be called after each change that this process committed. Others hear `fairlead_changed`. */
+  invalidate(teamId: string): void {
+    this.#cache.invalidate(teamId);
+  }
+
+  /**
+   * Makes a call, or finds the one that was made with its idempotency key.
+   * @throws {UserFault} for refusals before anything was sent; they are on the audit trail then
+   */
+  async call(request: CallRequest): Promise<ToolCallView> {
+    const about: About = { membership: null, route: null };
+    try {
+      return await this.#call(request, about);
+    } catch (error) {
+      if (error instanceof UserFault) await this.#audit(request, about, error);
+      throw error;
+    }
+  }
+
+  /** Cancels a call, whichever process makes it; one that has ended is left as it is. @throws {UserFault} `NOT_FOUND` */
+  async cancel(principal: Principal, id: string): Promise<ToolCallView> {
+    await this.#records.flush();
+    const record = await this.#views.record(principal, id);
+    if (record === null) throw new UserFault('NOT_FOUND', 'There is no such call: list the team\'s toolCalls for those that there are.', { field: ['input', 'id'] });
+    if (record.status === 'RUNNING') {
+      if (this.#running.get(id) === undefined) await this.#calls.requestCancel(id);
+      else this.#running.cancel(id);
+      await this.#waiter.ended(id, CANCEL_WAIT_MS, null);
+    }
+    return await this.get(principal, id) ?? { record, arguments: null, contentState: 'NOT_KEPT', content: null, structuredContent: null };
+  }
+
+  /** The call as this caller may see it; null for those who may not, as for one that doesn't exist. */
+  async get(principal: Principal, id: string): Promise<ToolCallView | null> {
+    await this.#records.flush();
+    const record = await this.#views.record(principal, id);
+    return record === null ? null : (await this.#views.views(principal, [record]))[0]!;
+  }
+
+  /** One page of a team's calls, newest first; the cursor is the id. See {@link views} for what is kept of them. */
+  async list(principal: Principal, teamId: string, filter: ToolCallFilter, page: PageRequest): Promise<Page<ToolCall>> {
+    await this.#records.flush();
+    return this.#views.page(principal, teamId, filter, page);
+  }
+
+  /** How many calls {@link list} has on all pages. */
+  async count(principal: Principal, teamId: string, filter: ToolCallFilter): Promise<number> {
+    await this.#records.flush();
+    return this.#views.count(principal, teamId, filter);
+  }
+
+  /** Views of records that this caller was given, in their order, with one statement: for a data loader. */
+  views(principal: Principal, records: readonly ToolCall[]): Promise<ToolCallView[]> {
+    return this.#views.views(principal, records);
+  }
+
+  async #call(request: CallRequest, about: About): Promise<ToolCallView> {
+    const began = this.#options.clock();
+    checkInput(request);
+    const candidates = candidateTeams(request);
+    if (candidates.length === 1) about.membership = candidates[0]!;
+    const key = request.idempotencyKey ?? null;
+    const earlier = key === null ? null : await this.#idempotency.find(request, key, candidates);
+    if (earlier !== null) return this.#earlier(request, earlier);
+
+    const route = about.route = await this.#routes.find(request, candidates);
+    const membership = about.membership = membershipIn(request.principal, route.teamId)!;
+    const tool = await this.#catalog.callable(route, request.tool);
+    await this.#checks.arguments(tool, request.arguments);
+    if (this.#stopping) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
+
+    const leave = this.#limits.enter(route.typeId, route.spec.calls);
+    const record = this.#record(request, route, membership);
+    const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(); throw error; });
+    if (!reserved) {
+      leave();
+      const winner = await this.#idempotency.find(request, key!, candidates);
+      if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
+      return this.#earlier(request, winner);
+    }
+    const deadline = began + Math.min(request.timeoutMs ?? Infinity, route.spec.calls.timeoutMs);
+    const ended = this.#run({ record, route, tool, arguments: request.arguments, deadline }, request.signal, leave);
+    if (request.wait) return ended;
+    ended.catch(() => undefined);
+    return { record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
+  }
+
+  /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. */
+  #run(call: AcceptedCall, disconnect: AbortSignal, leave: () => void): Promise<ToolCallView> {
+    const { id, kept } = call.record;
+    const controller = new AbortController();
+    const abort = (): void => controller.abort();
+    if (!kept) {
+      if (disconnect.aborted) abort();
+      else disconnect.addEventListener('abort', abort, { once: true });
+    }
+    const ended = this.#runner.run(call, controller.signal).finally(() => {
+      leave();
+      disconnect.removeEventListener('abort', abort);
+    });
+    this.#running.add(id, { controller, ended });
+    if (this.#options.onEnded !== undefined) ended.then(({ record }) => this.#options.onEnded?.(record), () => undefined);
+    return ended;
+  }
+
+  /** Commits what must be on record before anything leaves. False when another call took the key meanwhile. */
+  async #reserve(request: CallRequest, record: ToolCall, membership: Membership): Promise<boolean> {
+    if (!record.kept) return true;
+    const { idempotencyKey: key } = request;
+    const sealed = await this.#kept.sealArguments(record.teamId, record.id, request.arguments);
+    return this.#calls.reserve(record, sealed, key == null ? null : await this.#idempotency.claim(request, key, membership));
+  }
+
+  /** The call that holds the key: its outcome, or itself while it runs. */
+  async #earlier(request: CallRequest, id: string): Promise<ToolCallView> {
+    if (request.wait) await this.#waiter.ended(id, request.timeoutMs ?? 600_000, request.signal);
+    const record = await this.#calls.byId(id);
+    if (record === null) throw new InvariantBroken(`call ${id} has a key but no record`);
+    return (await this.#views.views(request.principal, [record]))[0]!;
+  }
+
+  #record(request: CallRequest, route: Route, { memberId }: Membership): ToolCall {
+    const { principal, requestId, tool, wait, idempotencyKey } = request;
+    return {
+      id: newId(), teamId: route.teamId, processId: this.#processId, callerId: memberId, callerName: principal.displayName, onBehalfOfId: null, onBehalfOfName: null,
+      tokenId: principal.tokenId, requestId, connectionTypeId: route.typeId, connectionTypeName: route.typeName, enrollmentId: route.enrollmentId,
+      enrollmentLabel: route.enrollmentLabel, tool, status: 'RUNNING', error: null, startedAt: this.#options.now(), finishedAt: null, durationMs: null,
+      kept: idempotencyKey != null || !wait, cancelRequestedAt: null,
+    };
+  }
+
+  async #audit({ principal, requestId }: CallRequest, { membership, route }: About, fault: UserFault): Promise<void> {
+    await this.#options.store.audit.append({
+      teamId: membership?.teamId ?? null, actorId: membership?.memberId ?? null, actorName: principal.displayName, onBehalfOfName: null, tokenId: principal.tokenId,
+      action: 'callTool', subjectType: route === null ? null : 'ConnectionType', subjectId: route?.typeId ?? null, subjectName: route?.typeName ?? null,
+      outcome: 'REFUSED', code: fault.code, requestId,
+    });
+  }
+}

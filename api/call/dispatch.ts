@@ -1,0 +1,55 @@
+import { CallCancelled, type RawToolResult } from '#core/mcp/session.js';
+import type { SessionPool } from '#core/mcp/session-pool.js';
+import { answered, cancelled, invalidResult, outcomeOf, type Outcome } from './outcome.js';
+import type { Route } from './route.js';
+import type { SchemaChecks } from './schema-checks.js';
+import type { ToolDefinition } from './tool-catalog.js';
+
+/** One call on its way to the server. */
+export interface Dispatch {
+  route: Route;
+  tool: ToolDefinition;
+  name: string;
+  arguments: Record<string, unknown>;
+  /** What is left of the deadline, in milliseconds. */
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+/** An outcome, with the exception that it was made of where there was one. */
+export interface Dispatched {
+  outcome: Outcome;
+  error: unknown;
+}
+
+/** Sends calls through warm sessions, and says how they ended. */
+export class Dispatcher {
+  constructor(private readonly sessions: SessionPool, private readonly checks: SchemaChecks) {}
+
+  /** Never throws for what the server does. @throws faults of our own */
+  async send(call: Dispatch): Promise<Dispatched> {
+    if (call.signal.aborted) return { outcome: cancelled('NOTHING'), error: new CallCancelled('NOTHING') };
+    let result: RawToolResult;
+    try {
+      result = await this.#callTool(call);
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome === null) throw error;
+      return { outcome, error };
+    }
+    return { outcome: await this.#judge(call, result), error: null };
+  }
+
+  #callTool({ route, tool, name, arguments: args, timeoutMs, signal }: Dispatch): Promise<RawToolResult> {
+    const { sessionKey: key, headers, spec } = route;
+    return this.sessions.use({ key, url: spec.serverUrl, headers, timeoutMs, signal }, (session, left) =>
+      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal }));
+  }
+
+  /** A tool's own failure needn't have the shape of its results. */
+  async #judge({ route, tool }: Dispatch, { content, structuredContent, isError }: RawToolResult): Promise<Outcome> {
+    const scrubbed = route.scrub({ content, ...(structuredContent === undefined ? {} : { structuredContent }) });
+    const fault = isError ? null : await this.checks.result(tool, structuredContent);
+    return fault === null ? answered(isError, scrubbed) : invalidResult(fault);
+  }
+}
