@@ -1,14 +1,12 @@
-import { InvariantBroken } from '#core/errors.js';
+import { startApi } from '#api/start-api.js';
 import { runCommandLine } from './command-line.js';
-import type { StartApi } from './serving.js';
 import { stopSignals } from './stop-signals.js';
+import { version } from './version.js';
 
 // The composition root of the command line; bin/fairlead.js imports it.
-const startApi: StartApi = () => Promise.reject(new InvariantBroken('the API is composed by api/'));
-
 process.exit(await runCommandLine(process.argv.slice(2), {
   env: process.env,
-  startApi,
+  startApi: (config, resources) => startApi(config, { ...resources, version: version() }),
   listenForStop: () => stopSignals(process, () => performance.now(), (exitCode) => process.exit(exitCode)),
   out: process.stdout,
   err: process.stderr,

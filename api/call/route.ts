@@ -38,7 +38,7 @@ export interface Route {
 }
 
 /** The page of ours where a person connects, confirms or repairs an enrollment for a connection type. */
-export type EnrollLink = (membership: Membership, connectionTypeName: string) => string;
+export type EnrollLink = (membership: Membership, connectionTypeName: string) => string | null;
 
 /** Resolves calls to routes. Reads; decides; writes nothing. */
 export class Routes {

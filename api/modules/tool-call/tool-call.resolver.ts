@@ -40,7 +40,7 @@ export class ToolCallResolver {
   @Mutation(() => CancelToolCallPayload, { description: 'Cancels a running call, whichever process it runs in. For its caller, and managers of the team.' })
   cancelToolCall(@Ctx() context: Context, @Arg('input', () => CancelToolCallInput, { description: 'Which one.' }) input: CancelToolCallInput) {
     return answer(async () => {
-      const view = await this.calls.cancel(context.principal, decoded('ToolCall', input.id)!, context.requestId);
+      const view = await this.calls.cancel(context.principal, decoded('ToolCall', input.id)!);
       return { toolCall: toolCallView(view, context) };
     });
   }
@@ -60,7 +60,8 @@ export class TeamToolCallsResolver {
     if (filter?.assignmentId != null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
     const chosen = { status: filter?.status ?? undefined, connectionTypeId: decoded('ConnectionType', filter?.connectionTypeId) ?? undefined };
     const page = await this.calls.list(context.principal, team.teamId, chosen, request);
-    return connectionView(page, request, (view) => view.record.id, (view) => toolCallView(view, context), () => this.calls.count(context.principal, team.teamId, chosen));
+    const views = await this.calls.views(context.principal, page.rows);
+    return connectionView({ ...page, rows: views }, request, (view) => view.record.id, (view) => toolCallView(view, context), () => this.calls.count(context.principal, team.teamId, chosen));
   }
 }
 
