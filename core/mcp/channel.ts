@@ -1,7 +1,9 @@
 import type { Egress, EgressResponse } from '../egress/egress.js';
 import { PeerFault } from '../errors.js';
-import { readEvents, type StreamEvent } from './event-stream.js';
-import { rpcFault, SessionForgotten, statusFault, transportFault, type RpcError } from './faults.js';
+import { AnswerStream } from './answer-stream.js';
+import { errorOf, isEnvelope, type Envelope } from './envelope.js';
+import { rpcFault, SessionForgotten, statusFault, transportFault } from './faults.js';
+import { bodyText, headerOf, mediaType } from './http-answer.js';
 import { headerText } from './param-headers.js';
 import { CallCancelled, type Era, type Progress } from './session.js';
 
@@ -44,26 +46,9 @@ export interface RpcRequest {
   onProgress?: (progress: Progress) => void;
 }
 
-type Envelope = Record<string, unknown>;
-
-/** What is known of an answer's stream, across resumptions. */
-interface StreamState {
-  lastEventId: string | null;
-  retryMs: number;
-  /** Requests of the server that were answered. */
-  served: number;
-}
-
 /** How long, and how much, a notification, an answer to the server or a DELETE may take. */
 const ASIDE_TIMEOUT_MS = 3_000;
 const ASIDE_MAX_BYTES = 64 * 1024;
-/** Requests of the server that are answered during one request of ours; more are ignored. */
-const MAX_SERVER_REQUESTS = 64;
-const MAX_RESUMPTIONS = 16;
-const LINGER_MS = 250;
-const DEFAULT_RETRY_MS = 1_000;
-const METHOD_NOT_FOUND = { code: -32601, message: 'This client offers no such method.' };
-
 /**
  * Sends JSON-RPC requests to one MCP endpoint with one credential and one session, over streamable HTTP of either era:
  * https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http ,
@@ -73,10 +58,8 @@ export class Channel {
   #nextId = 1;
   readonly #asides = new Set<Promise<void>>();
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #credentialNames: string[];
 
   constructor(readonly options: ChannelOptions) {
-    this.#credentialNames = Object.keys(options.credential);
     this.#headers = {
       ...options.credential,
       'Content-Type': 'application/json',
@@ -150,7 +133,7 @@ export class Channel {
     const { egress, url } = this.options;
     try {
       return await egress.request({
-        url, method: 'POST', headers, body, redirect: 'refuse', credentialHeaders: this.#credentialNames,
+        url, method: 'POST', headers, body, redirect: 'refuse',
         timeoutMs: bounds.timeoutMs, maxBytes: bounds.maxBytes, signal: bounds.signal,
       });
     } catch (error) {
@@ -161,13 +144,13 @@ export class Channel {
   async #answer(response: EgressResponse, id: number, request: RpcRequest, deadline: number): Promise<Envelope> {
     const type = mediaType(response);
     if (response.status >= 300) throw await this.#refusal(response, type, request.method);
-    if (type === 'text/event-stream') return this.#fromStream(response, id, request, deadline);
+    if (type === 'text/event-stream') return this.#result(await this.#fromStream(response, id, request, deadline), request.method);
     if (type !== 'application/json') {
       await response.discard();
       throw new PeerFault('PROTOCOL_ERROR', 'The server answered neither with JSON nor with an event stream.', { status: response.status });
     }
-    const answer = this.#parse(await text(response));
-    const envelope = Array.isArray(answer) ? answer.find((one) => isEnvelope(one) && one['id'] === id) : answer;
+    const answer = this.#parse(await bodyText(response));
+    const envelope = Array.isArray(answer) ? answer.find((item) => isEnvelope(item) && item['id'] === id) : answer;
     if (!isEnvelope(envelope) || envelope['id'] !== id) {
       throw new PeerFault('PROTOCOL_ERROR', 'The server answered with JSON that is not the answer to our request.', { status: response.status });
     }
@@ -176,60 +159,24 @@ export class Channel {
 
   async #refusal(response: EgressResponse, type: string | null, method: string): Promise<PeerFault> {
     const { status } = response;
-    const body = await text(response);
+    const body = await bodyText(response);
     if (status === 404 && this.options.sessionId !== null) return new SessionForgotten(status);
     const error = type === 'application/json' && status >= 400 && status < 500 && status !== 401 && status !== 403 ? errorOf(this.#tryParse(body)) : null;
     if (error !== null) return rpcFault(error, { method, redact: this.options.redact, status });
     return statusFault({
       status, text: body, contentType: type,
-      challenge: one(response, 'www-authenticate'), retryAfter: one(response, 'retry-after'),
+      challenge: headerOf(response, 'www-authenticate'), retryAfter: headerOf(response, 'retry-after'),
     }, this.options.redact);
   }
 
-  /** Reads events until the answer is there, serving what the server sends in between; resumes a legacy stream that has event ids. */
-  async #fromStream(response: EgressResponse, id: number, request: RpcRequest, deadline: number): Promise<Envelope> {
-    const state: StreamState = { lastEventId: null, retryMs: DEFAULT_RETRY_MS, served: 0 };
-    for (let stream = response, resumptions = 0; ; resumptions++) {
-      const events = readEvents(stream.body);
-      try {
-        for (let next = await events.next(); !next.done; next = await events.next()) {
-          const answer = this.#take(next.value, id, request, state);
-          if (answer === null) continue;
-          this.#linger(events, stream);
-          return this.#result(answer, request.method);
-        }
-      } catch (error) {
-        await stream.discard();
-        const fault = transportFault(error, true);
-        if (!(state.lastEventId !== null && fault instanceof PeerFault && fault.code === 'UNREACHABLE')) throw fault;
-      }
-      if (this.options.era === 'MODERN' || state.lastEventId === null || state.lastEventId === '' || resumptions >= MAX_RESUMPTIONS) {
-        throw new PeerFault('UNREACHABLE', 'The server closed the connection before its answer was complete.');
-      }
-      stream = await this.#resume(state.lastEventId, state.retryMs, request, deadline);
-    }
-  }
-
-  /** The answer, if this event is it. */
-  #take(event: StreamEvent, id: number, request: RpcRequest, state: StreamState): Envelope | null {
-    state.lastEventId = event.id;
-    state.retryMs = event.retryMs ?? state.retryMs;
-    if (event.data === '' || event.event !== 'message') return null;
-    const message = this.#parse(event.data);
-    if (!isEnvelope(message)) return null;
-    if (message['method'] === undefined) return message['id'] === id ? message : null;
-    if (this.#isRequest(message) && state.served++ < MAX_SERVER_REQUESTS) this.#serve(message);
-    else if (message['method'] === 'notifications/progress') reportProgress(message, id, request.onProgress);
-    return null;
-  }
-
-  /** Servers end the stream right after the answer; reading that end keeps the connection for the next call. */
-  #linger(events: AsyncGenerator<StreamEvent>, stream: EgressResponse): void {
-    const timer = setTimeout(() => void stream.discard(), LINGER_MS).unref();
-    const rest = async (): Promise<void> => {
-      while (!(await events.next()).done);
-    };
-    this.#track(rest().catch(() => undefined).finally(() => clearTimeout(timer)));
+  #fromStream(response: EgressResponse, id: number, request: RpcRequest, deadline: number): Promise<Envelope> {
+    return new AnswerStream({
+      era: this.options.era, id, onProgress: request.onProgress,
+      parse: (json) => this.#parse(json),
+      reply: (message) => this.#aside(JSON.stringify(message)),
+      resume: (lastEventId, retryMs) => this.#resume(lastEventId, retryMs, request, deadline),
+      track: (work) => this.#track(work),
+    }).read(response);
   }
 
   /** https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery */
@@ -243,7 +190,7 @@ export class Channel {
     try {
       response = await egress.request({
         url, method: 'GET', headers: { ...headers, 'Accept': 'text/event-stream', 'Last-Event-ID': lastEventId }, redirect: 'refuse',
-        credentialHeaders: this.#credentialNames, timeoutMs: left, maxBytes: request.maxBytes, signal: request.signal,
+        timeoutMs: left, maxBytes: request.maxBytes, signal: request.signal,
       });
     } catch (error) {
       throw transportFault(error, true);
@@ -251,16 +198,6 @@ export class Channel {
     if (response.status === 200 && mediaType(response) === 'text/event-stream') return response;
     await response.discard();
     throw new PeerFault('UNREACHABLE', 'The server closed the connection before its answer was complete, and did not resume it.', { status: response.status });
-  }
-
-  #isRequest(message: Envelope): boolean {
-    return typeof message['method'] === 'string' && message['id'] !== undefined && this.options.era === 'LEGACY';
-  }
-
-  /** We offer no sampling, elicitation or roots: a ping is answered, anything else is refused, so that the server doesn't wait. */
-  #serve(message: Envelope): void {
-    const answer = message['method'] === 'ping' ? { result: {} } : { error: METHOD_NOT_FOUND };
-    this.#aside(JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...answer }));
   }
 
   #aside(body: string): void {
@@ -301,45 +238,6 @@ export class Channel {
 
 function givenUp(error: unknown): boolean {
   return (error instanceof CallCancelled && error.sent === 'MAYBE') || (error instanceof PeerFault && error.code === 'TIMEOUT' && error.sent === 'MAYBE');
-}
-
-function isEnvelope(value: unknown): value is Envelope {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-function errorOf(envelope: unknown): RpcError | null {
-  if (!isEnvelope(envelope) || !isEnvelope(envelope['error'])) return null;
-  const { code, message, data } = envelope['error'];
-  return { code, message, data };
-}
-
-function reportProgress(message: Envelope, id: number, report: RpcRequest['onProgress']): void {
-  const params = message['params'];
-  if (report === undefined || !isEnvelope(params) || params['progressToken'] !== id || typeof params['progress'] !== 'number') return;
-  report({
-    progress: params['progress'],
-    total: typeof params['total'] === 'number' ? params['total'] : null,
-    message: typeof params['message'] === 'string' ? params['message'] : null,
-  });
-}
-
-/** The body as text; a failure on the way leaves the outcome open, whatever had been answered before. */
-async function text(response: EgressResponse): Promise<string> {
-  try {
-    return await response.text();
-  } catch (error) {
-    throw transportFault(error, true);
-  }
-}
-
-/** https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 */
-function mediaType(response: EgressResponse): string | null {
-  return one(response, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? null;
-}
-
-function one(response: EgressResponse, name: string): string | null {
-  const value = response.headers[name];
-  return (Array.isArray(value) ? value.join(', ') : value) ?? null;
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -43,7 +43,8 @@ function compare(from: unknown, to: unknown, path: string, changes: DefinitionCh
     const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])];
     if (!Array.isArray(from)) keys.sort();
     for (const key of keys) {
-      compare(Object.hasOwn(from, key) ? from[key] : undefined, Object.hasOwn(to, key) ? to[key] : undefined, `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, changes);
+      const below = `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      compare(Object.hasOwn(from, key) ? from[key] : undefined, Object.hasOwn(to, key) ? to[key] : undefined, below, changes);
     }
   } else if (spelled(from) !== spelled(to)) {
     changes.push({ path, ...(from === undefined ? {} : { from: shown(from) }), ...(to === undefined ? {} : { to: shown(to) }) });

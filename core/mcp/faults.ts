@@ -25,7 +25,6 @@ export class NotMcpAnswer extends PeerFault {
 
 /** JSON-RPC codes that say that the request was turned down before it was acted upon. */
 const REFUSAL_CODES = new Set([-32700, -32600, -32601, -32602, -32020, -32021, -32022]);
-const METHOD_NOT_FOUND = -32601;
 const MISSING_CLIENT_CAPABILITY = -32021;
 /** 2025-11-25: "this needs a person at a URL". */
 const URL_ELICITATION_REQUIRED = -32042;
@@ -50,8 +49,10 @@ export function rpcFault(error: RpcError, { method, redact, status }: RpcErrorCo
   const said = quotePeer(redact(typeof error.message === 'string' ? error.message : 'no message'));
   const sent = REFUSAL_CODES.has(code) ? 'REFUSED' : 'MAYBE';
   if (method === 'tools/call') {
-    if (code === URL_ELICITATION_REQUIRED) return new RpcFault(code, 'INPUT_REQUIRED', `The tool asks a person for input, which a call can't give: ${said}.`, { sent, status });
-    if (code === METHOD_NOT_FOUND || (code === MISSING_CLIENT_CAPABILITY && asksForTasks(error.data))) {
+    if (code === URL_ELICITATION_REQUIRED) {
+      return new RpcFault(code, 'INPUT_REQUIRED', `The tool asks a person for input, which a call can't give: ${said}.`, { sent, status });
+    }
+    if (code === MISSING_CLIENT_CAPABILITY && asksForTasks(error.data)) {
       return new RpcFault(code, 'TASK_REQUIRED', `The tool can only be run as a task, which isn't supported: ${said}.`, { sent, status });
     }
   }

@@ -48,7 +48,8 @@ export interface ProbeRequest {
 
 const REFUSED = 'This address is refused by policy. Use a public https:// address, or ask an administrator to allow it (FAIRLEAD_EGRESS_ALLOW).';
 const STDIO = 'This is a command or a local transport (stdio), which is not supported. Give the http(s) address of a server that speaks streamable HTTP.';
-const OLD_TRANSPORT = 'The server speaks HTTP+SSE, the transport of 2024-11-05, which is not supported. Ask its operator for the streamable HTTP address, often ending in /mcp.';
+const OLD_TRANSPORT = 'The server speaks HTTP+SSE, the transport of 2024-11-05, which is not supported. '
+  + 'Ask its operator for the streamable HTTP address, often ending in /mcp.';
 const LIST_LIMITS = { maxBytes: 8 * 1024 * 1024, maxPages: 200, maxTools: 2_000 };
 const SSE_LOOK_MS = 3_000;
 const SSE_LOOK_BYTES = 16 * 1024;
@@ -126,7 +127,7 @@ async function speaksOldTransport({ url, headers, egress }: ProbeRequest, timeou
   if (timeoutMs <= 0) return false;
   try {
     const response = await egress.request({
-      url, method: 'GET', headers: { ...headers, Accept: 'text/event-stream' }, credentialHeaders: Object.keys(headers ?? {}), redirect: 'refuse', timeoutMs, maxBytes: SSE_LOOK_BYTES,
+      url, method: 'GET', headers: { ...headers, Accept: 'text/event-stream' }, redirect: 'refuse', timeoutMs, maxBytes: SSE_LOOK_BYTES,
     });
     try {
       if (response.status !== 200 || !String(response.headers['content-type']).toLowerCase().startsWith('text/event-stream')) return false;
@@ -149,12 +150,14 @@ async function listed(session: McpSession, request: ProbeRequest, timeoutMs: num
     const { tools, dropped } = await session.listTools({ ...LIST_LIMITS, ...request.list, timeoutMs });
     const left = dropped.length === 0 ? '' : `; ${dropped.length} can't be used and were left out`;
     const message = `${tools.length} tools${left}`;
-    return { ...report('OK', `The server speaks MCP ${found.protocolVersion} over streamable HTTP and offers ${message}.`, [...steps, ok('tools', message, clock() - started)]), ...found, toolCount: tools.length, tools };
+    const summary = `The server speaks MCP ${found.protocolVersion} over streamable HTTP and offers ${message}.`;
+    return { ...report('OK', summary, [...steps, ok('tools', message, clock() - started)]), ...found, toolCount: tools.length, tools };
   } catch (error) {
     if (!(error instanceof PeerFault)) throw error;
     const wantsCredential = error.code === 'UNAUTHORIZED' || error.code === 'INSUFFICIENT_SCOPE';
     const verdict = wantsCredential ? 'AUTHENTICATION_REQUIRED' : error.code === 'UNREACHABLE' || error.code === 'TIMEOUT' ? 'UNREACHABLE' : 'OK';
-    const message = verdict === 'OK' ? `The server speaks MCP ${found.protocolVersion}, but its tools could not be listed: ${error.publicMessage}` : error.publicMessage;
+    const message = verdict !== 'OK' ? error.publicMessage
+      : `The server speaks MCP ${found.protocolVersion}, but its tools could not be listed: ${error.publicMessage}`;
     return { ...report(verdict, message, [...steps, failed('tools', error.publicMessage, clock() - started)]), ...found, challenge: error.challenge };
   }
 }

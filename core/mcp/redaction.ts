@@ -9,11 +9,15 @@ export function redactor(headers: Readonly<Record<string, string>>): (text: stri
   for (const value of Object.values(headers)) {
     for (const secret of [value, value.slice(value.indexOf(' ') + 1)]) {
       if (secret.length < SHORTEST) continue;
-      const bytes = Buffer.from(secret);
-      for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url')]) forms.add(form);
+      for (const form of formsOf(secret)) forms.add(form);
     }
   }
   // Longest first, so that `Bearer …` goes as a whole before its token does.
   const ordered = [...forms].sort((a, b) => b.length - a.length);
   return (text) => ordered.reduce((rest, form) => rest.replaceAll(form, '[redacted]'), text);
+}
+
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url')];
 }

@@ -141,7 +141,10 @@ export class SessionPool {
   #makeRoom(): void {
     if (this.#entries.size < this.options.maxSessions) return;
     let longest: [string, Entry] | null = null;
-    for (const pair of this.#entries) if (pair[1].users === 0 && pair[1].session !== null && (longest === null || pair[1].idleSince < longest[1].idleSince)) longest = pair;
+    for (const pair of this.#entries) {
+      const [, { users, session, idleSince }] = pair;
+      if (users === 0 && session !== null && (longest === null || idleSince < longest[1].idleSince)) longest = pair;
+    }
     if (longest === null) throw new UserFault('OVERLOADED', 'Too many connections are in use. Try again shortly.', { retryable: true, retryAfterMs: 1_000 });
     this.#retire(...longest);
   }

@@ -4,9 +4,10 @@ import { listen, record, sendJson, type SeenRequest, type TestListener } from '.
 
 /** What a {@link startMisbehaving} server does wrong. Unless said otherwise, it speaks the legacy era and misbehaves on `tools/call` only. */
 export const MISBEHAVIOURS = [
-  'closes', 'hangs', 'hangs-always', 'streams-for-ever', 'garbage', 'garbage-always', 'huge', 'catastrophic-schema', 'forgets-sessions', 'forgets-sessions-with-400', 'unauthorized-after',
-  'forbidden', 'insufficient-scope', 'many-pages', 'endless-pages', 'cursor-loop', 'changing-tools', 'reflects-credential', 'server-requests', 'resets', 'sse-only', 'html', 'not-found',
-  'plain-json', 'server-error', 'rate-limited', 'input-required', 'task', 'cuts-stream', 'resumes-stream', 'bad-tools', 'wrong-id', 'no-content', 'redirects', 'ignores-discover',
+  'closes', 'resets', 'hangs', 'hangs-always', 'streams-for-ever', 'cuts-stream', 'resumes-stream', 'server-requests', 'garbage', 'garbage-always', 'huge',
+  'wrong-id', 'no-content', 'input-required', 'task', 'forgets-sessions', 'forgets-sessions-with-400', 'unauthorized-after', 'forbidden', 'insufficient-scope',
+  'rate-limited', 'server-error', 'many-pages', 'endless-pages', 'cursor-loop', 'changing-tools', 'bad-tools', 'catastrophic-schema', 'reflects-credential',
+  'sse-only', 'html', 'not-found', 'plain-json', 'redirects', 'ignores-discover',
 ] as const;
 export type Misbehaviour = (typeof MISBEHAVIOURS)[number];
 
