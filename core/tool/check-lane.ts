@@ -24,7 +24,7 @@ export interface Job {
 }
 
 /** Compiling took too long; the time depends on the schema alone, so it is not tried again. */
-export const TOO_COSTLY = 'The schema takes too long to compile.';
+const TOO_COSTLY = 'The schema takes too long to compile.';
 /** Far more than a thread needs to start, and not counted against any job. */
 const START_MS = 20_000;
 const NOT_IN_TIME = 'The value could not be checked against the schema in time.';
@@ -98,12 +98,17 @@ export class CheckLane {
     }
   }
 
+  /** When time is up, what the thread has already said is heard first: this thread may have been the slow one. */
   #arm(ms: number): void {
     this.#disarm();
-    this.#timer = setTimeout(() => {
-      const outcome: CheckOutcome = this.#compiling ? { ok: false, reason: 'SCHEMA_UNUSABLE', message: TOO_COSTLY } : { ok: false, reason: 'NOT_IN_TIME', message: NOT_IN_TIME };
-      void this.#stop(outcome);
+    const timer = setTimeout(() => {
+      setImmediate(() => {
+        if (timer !== this.#timer) return;
+        const outcome: CheckOutcome = this.#compiling ? { ok: false, reason: 'SCHEMA_UNUSABLE', message: TOO_COSTLY } : { ok: false, reason: 'NOT_IN_TIME', message: NOT_IN_TIME };
+        void this.#stop(outcome);
+      });
     }, ms);
+    this.#timer = timer;
   }
 
   #disarm(): void {

@@ -7,14 +7,15 @@ export const REDACTED = '[redacted]';
 
 /**
  * Takes the secrets of a credential out of what a server says. Found are, at any place in a text: the value itself (also without its scheme, `Bearer x` and `x`), its base64 and base64url in every
- * alignment, and the value with any characters percent-escaped or escaped as in JSON.
+ * alignment, and the value with any characters percent-escaped or escaped as in JSON. Make one per credential, not per call.
  *
  * What can't be caught: values of less than eight characters; a secret that was split, reversed, hashed, encrypted, compressed, put into hexadecimal, into base64 with line breaks or twice over,
  * into another character set or case, into HTML entities; or that is told by other means than its characters. A server that wants to give a credential away can; this keeps an honest one from doing it by accident.
  */
 export class Scrubber {
   readonly #literals: readonly LiteralForm[];
-  readonly #escaped: RegExp | null;
+  readonly #secrets: readonly string[];
+  #escaped: RegExp | null = null;
   readonly #shortest: number;
   readonly #numeric: boolean;
   readonly #jsonEscapes: boolean;
@@ -22,9 +23,9 @@ export class Scrubber {
   /** `values` are header values or tokens, as they are sent; those of less than eight characters are not looked for. */
   constructor(values: Iterable<string>) {
     const secrets = [...new Set([...values].flatMap(secretsIn))];
+    this.#secrets = secrets;
     const literals = new Map(secrets.flatMap(literalForms).map((form) => [`${form.before}${form.after}${form.text}`, form]));
     this.#literals = [...literals.values()];
-    this.#escaped = secrets.length === 0 ? null : new RegExp(secrets.map(escapedForm).join('|'), 'g');
     this.#shortest = Math.min(...this.#literals.map((form) => form.text.length));
     this.#jsonEscapes = secrets.some((secret) => /["\\]/.test(secret));
     this.#numeric = secrets.some((secret) => /^[-+.\deE]+$/.test(secret));
@@ -92,7 +93,8 @@ export class Scrubber {
     if (text.length < this.#shortest) return found;
     for (const form of this.#literals) findLiteral(text, form, found);
     // Only with these characters can anything be escaped. A `+` for a space needs no percent sign, but is looked for only beside one.
-    if (this.#escaped !== null && (text.includes('%') || text.includes('\\'))) {
+    if (text.includes('%') || text.includes('\\')) {
+      this.#escaped ??= new RegExp(this.#secrets.map(escapedForm).join('|'), 'g');
       for (const match of text.matchAll(this.#escaped)) found.push({ start: match.index, end: match.index + match[0].length });
     }
     return found;

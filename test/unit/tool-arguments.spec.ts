@@ -164,6 +164,15 @@ describe('a schema that can not be used', () => {
 });
 
 describe('a check in a worker', () => {
+  test('is heard although this thread was busy for longer than the limit', async () => {
+    const schemas = toolSchemas({ workers: 1, checkMs: 200, compileMs: 20_000 });
+    const schema = { $anchor: 'x', type: 'number' };
+    expect(await reasonOf(schemas.check('key', schema, 1))).toBe('VALID');
+    const check = schemas.check('key', schema, 2);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+    expect(await reasonOf(check)).toBe('VALID');
+  });
+
   test('serves recursion, anchors, look-around and unevaluated properties', async () => {
     const tree = { type: 'object', properties: { children: { type: 'array', items: { $ref: '#' } }, name: { type: 'string' } }, required: ['name'] };
     expect(await inWorker(tree, { name: 'a', children: [{ name: 'b', children: [{}] }] })).toEqual([{ pointer: '/children/0/children/0', message: 'must have the property "name"' }]);
@@ -185,7 +194,7 @@ describe('a check in a worker', () => {
   });
 
   test('ends by its limit, and the next one works', async () => {
-    const schemas = toolSchemas({ workers: 1, checkMs: 100, compileMs: 20_000 });
+    const schemas = toolSchemas({ workers: 1, checkMs: 500, compileMs: 20_000 });
     const evil = { properties: { a: { pattern: '^(?=(a+)+$)b' } } };
     expect(await reasonOf(schemas.check('evil', evil, { a: `${'a'.repeat(40)}!` }))).toBe('NOT_IN_TIME');
     expect(await reasonOf(schemas.check('evil', evil, { a: 'b' }))).toBe('INVALID');
