@@ -79,7 +79,9 @@ function ofRequest(error: GraphQLError): PublicError | null {
   if (code === 'GRAPHQL_PARSE_FAILED' && error.message.startsWith('Syntax Error: Document contains more that')) {
     return ofLimit(new LimitExceeded('tokens', GRAPHQL_LIMITS.tokens, null));
   }
-  if (error.message.startsWith('Too many errors processing variables')) return { message: 'The variables have too many faults to list.', extensions: { code: 'BAD_USER_INPUT' } };
+  if (error.message.startsWith('Too many errors processing variables')) {
+    return { message: 'The variables have too many faults to list.', extensions: { code: 'BAD_USER_INPUT' } };
+  }
   if (code === 'BAD_USER_INPUT') return { message: variableMessage(error), extensions: { code } };
   // Validation overwrites the code that a scalar of ours gave.
   const cause = error.originalError;

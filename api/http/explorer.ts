@@ -1,18 +1,47 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { ruruHTML } from 'ruru/server';
+import { ruruHTML, type RuruClientConfig } from 'ruru/server';
 import { sendFault } from './error-answer.js';
 
 const PAGE = '/explorer';
 const ASSETS = '/explorer/assets/';
 
 /**
+ * GraphiQL keeps tabs, variables and, in its history, headers in localStorage: credentials that somebody tried, and their token.
+ * Here nothing that is typed outlives the page.
+ */
+const FORGETFUL_STORAGE = `<script>
+  const kept = new Map();
+  Object.defineProperty(window, 'localStorage', { value: {
+    get length() { return kept.size; },
+    key: (index) => [...kept.keys()][index] ?? null,
+    getItem: (name) => kept.get(name) ?? null,
+    setItem: (name, value) => void kept.set(name, String(value)),
+    removeItem: (name) => void kept.delete(name),
+    clear: () => kept.clear(),
+  } });
+</script>
+`;
+
+/** What an empty editor holds. */
+const FIRST_QUERY = `# Paste your token into the "Headers" pane below:
+#   { "authorization": "Bearer <token>" }
+# then reload the schema (the arrows at the lower left).
+query Viewer {
+  viewer { id displayName memberships { role team { slug displayName } } }
+}
+`;
+
+/**
  * GraphiQL (as packaged by ruru) at `GET /explorer`, complete without the internet: scripts, styles and workers come from the package,
- * and the policy lets the page reach nothing but this server. It knows no token: the person pastes one into the headers pane.
+ * and the policy lets the page reach nothing but this server. It knows no token: the person pastes one into
+ * the headers pane, and the page forgets it.
  * The assets (about 4 MB in memory) are loaded when the first one is asked for.
  */
 export function addExplorer(app: FastifyInstance, endpoint: string): void {
-  const html = ruruHTML({ staticPath: ASSETS, endpoint });
+  const clientConfig = { defaultQuery: FIRST_QUERY, showPersistHeadersSettings: false } as RuruClientConfig;
+  const htmlParts = { titleTag: '<title>Fairlead explorer</title>', configScript: (script: string) => FORGETFUL_STORAGE + script };
+  const html = ruruHTML({ staticPath: ASSETS, endpoint, clientConfig, htmlParts });
   const policy = contentPolicy(html);
   app.get(PAGE, async (_request, reply) => reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(html));
   app.get(`${ASSETS}*`, async (request, reply) => {

@@ -144,7 +144,8 @@ function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard
   reply.header('vary', 'Origin');
   const verdict = guard.judgeOrigin(origin);
   if (verdict === 'REFUSED') {
-    sendFault(reply, { status: 403, code: 'ORIGIN_REFUSED', message: 'Pages of this origin may not call this server. An operator can allow it in FAIRLEAD_CORS_ORIGINS.' });
+    const message = 'Pages of this origin may not call this server. An operator can allow it in FAIRLEAD_CORS_ORIGINS.';
+    sendFault(reply, { status: 403, code: 'ORIGIN_REFUSED', message });
     return false;
   }
   if (verdict === 'ALLOWED') allowOrigin(request, reply);

@@ -106,5 +106,6 @@ export class IssuerKeys {
 }
 
 function unavailable(internal: string, cause?: unknown): IdentityFault {
-  return new IdentityFault('IDENTITY_UNAVAILABLE', 'Sign-ins can\'t be checked at the moment, because the identity provider doesn\'t answer. Try again in a few seconds.', { internal, cause });
+  const next = 'Sign-ins can\'t be checked at the moment, because the identity provider doesn\'t answer. Try again in a few seconds.';
+  return new IdentityFault('IDENTITY_UNAVAILABLE', next, { internal, cause });
 }

@@ -89,7 +89,9 @@ export class OidcVerifier {
     // Keycloak signs all its tokens as `JWT`, and says in a claim which kind it is.
     const isIdToken = 'at_hash' in payload || 'c_hash' in payload || ['ID', 'Refresh', 'Logout'].includes(String(payload.typ));
     if (isIdToken && type !== 'at+jwt') throw refused('an ID or refresh token', 'That is an ID token. Send the access token instead.');
-    if (payload.cnf !== undefined) throw refused('sender-constrained', 'The token is bound to a key of its client, which Fairlead can\'t check. Get a plain bearer token.');
+    if (payload.cnf !== undefined) {
+      throw refused('sender-constrained', 'The token is bound to a key of its client, which Fairlead can\'t check. Get a plain bearer token.');
+    }
   }
 
   #read(payload: JWTPayload): OidcIdentity {
@@ -97,7 +99,9 @@ export class OidcVerifier {
     const subject = text(payload[subjectClaim], 255);
     // Exactly as the issuer says it: two subjects must not become one by trimming.
     if (subject === null || subject !== payload[subjectClaim]) throw refused(`claim ${subjectClaim} is missing or no plain text`);
-    if (subjectClaim === 'email' && payload.email_verified !== true) throw refused('email not verified', 'The identity provider has not verified your mail address. Verify it there, then sign in again.');
+    if (subjectClaim === 'email' && payload.email_verified !== true) {
+      throw refused('email not verified', 'The identity provider has not verified your mail address. Verify it there, then sign in again.');
+    }
     return {
       subject,
       displayName: text(payload[nameClaim], 200),

@@ -357,6 +357,8 @@ describe('the explorer', () => {
     const policy = redirect.headers.get('content-security-policy')!;
     expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
     expect(html).not.toMatch(/https?:\/\//);
+    // Seen in a browser: without this, GraphiQL's history keeps the pasted token.
+    expect(html.indexOf("defineProperty(window, 'localStorage'")).toBeGreaterThan(0);
     const assets = [...html.matchAll(/(?:src|href|from) ?=? ?"([^"]+)"/g)].map(([, path]) => path!);
     expect(assets.length).toBeGreaterThanOrEqual(3);
     for (const path of [...assets, '/explorer/assets/graphqlWorker.js']) {
