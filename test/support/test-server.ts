@@ -27,7 +27,7 @@ export async function startTestServer(cacheFolder: string): Promise<TestServer> 
   await sweepKilledRuns();
   const directory = await mkdtemp(join(tmpdir(), PREFIX));
   const lock = await DirectoryLock.acquire(directory, now);
-  await cp(await cachedCluster(cacheFolder), join(directory, 'data'), { recursive: true });
+  await copyCluster(directory, cacheFolder);
   const server = await startEmbeddedPostgres({ directory, logger, durable: false });
   return {
     url: server.url,
@@ -37,6 +37,11 @@ export async function startTestServer(cacheFolder: string): Promise<TestServer> 
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Puts a fresh cluster into `<directory>/data`, in a tenth of the time that initdb takes. */
+export async function copyCluster(directory: string, cacheFolder = join('node_modules', '.cache', 'fairlead')): Promise<void> {
+  await cp(await cachedCluster(cacheFolder), join(directory, 'data'), { recursive: true });
 }
 
 async function cachedCluster(cacheFolder: string): Promise<string> {
