@@ -2,12 +2,8 @@ import { CommanderError } from 'commander';
 import { loadConfig, type Config } from '#core/config/config.js';
 import type { Mode } from '#core/config/keys.js';
 import { createLogger } from '#core/log.js';
-import { runApi } from './api.js';
-import { runDev } from './dev.js';
 import { failureOf } from './failure.js';
 import { generateKey, listKeys } from './keys.js';
-import { runMigrate } from './migrate.js';
-import { runProbe } from './probe.js';
 import { createProgram, type Settings } from './program.js';
 import type { ServingTools, StartApi } from './serving.js';
 
@@ -23,7 +19,7 @@ export interface World {
 }
 
 /**
- * Runs one command. Faults are printed to `err`, never thrown.
+ * Runs one command. Each loads its own code only: `fairlead keys` need not wait for the database's libraries. Faults are printed to `err`, never thrown.
  * @param args without node and script
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration
  */
@@ -42,15 +38,23 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
     dev: async (settings) => {
       const config = configOf('dev', settings);
       // The log goes to stderr here: stdout says only what a person at a terminal, or a script that waits for the URL, wants to read.
+      const { runDev } = await import('./dev.js');
       await runDev(config, serving(config, err));
     },
     api: async (settings) => {
       const config = configOf('api', settings);
+      const { runApi } = await import('./api.js');
       await runApi(config, serving(config, out));
     },
-    migrate: (settings) => runMigrate(configOf('migrate', settings), print),
+    migrate: async (settings) => {
+      const config = configOf('migrate', settings);
+      const { runMigrate } = await import('./migrate.js');
+      await runMigrate(config, print);
+    },
     probe: async (url, options, settings) => {
-      exitCode = await runProbe(configOf('probe', settings), url, options, print) ? 0 : 1;
+      const config = configOf('probe', settings);
+      const { runProbe } = await import('./probe.js');
+      exitCode = await runProbe(config, url, options, print) ? 0 : 1;
     },
     generateKey: () => generateKey(print, now),
     listKeys: (settings) => listKeys(configOf('keys', settings), print),

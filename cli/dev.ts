@@ -23,7 +23,7 @@ export async function runDev(config: Config, tools: ServingTools): Promise<void>
     const ready = (api: RunningApi) => announce(config, api, adminToken, tools.print);
     if (databaseUrl !== null) return await serve(config, { databaseUrl, keyRing, adminToken }, tools, ready);
 
-    const postgres = await startEmbeddedPostgres({ directory: join(stateDir, 'postgres'), logger: tools.logger, durable: true });
+    const postgres = await startEmbeddedPostgres({ directory: join(stateDir, 'postgres'), logger: tools.logger, searchPath: config.searchPath, durable: true });
     try {
       await serve(config, { databaseUrl: postgres.url, keyRing, adminToken }, tools, ready, postgres.ended);
     } finally {

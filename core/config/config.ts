@@ -46,6 +46,8 @@ export interface Config {
   introspection: boolean;
   bodyLimitBytes: number;
   shutdownTimeoutMs: number;
+  /** Where other programs are looked for: `PATH`. */
+  searchPath: string;
   /** What should be logged once logging works. */
   warnings: readonly string[];
 }
@@ -61,7 +63,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, mo
   const values = parseAll(settings, mode);
   settings.faults.push(...crossFaults(values, settings, mode));
   if (settings.faults.length > 0) throw new ConfigError(settings.faults);
-  return deepFreeze(assemble(values, mode, settings.warnings));
+  return deepFreeze({ ...assemble(values, mode), searchPath: env['PATH'] ?? '/usr/bin:/bin', warnings: settings.warnings });
 }
 
 function parseAll({ texts, faults }: Settings, mode: Mode): Values {
@@ -100,7 +102,7 @@ function crossFaults(values: Values, { texts }: Settings, mode: Mode): ConfigFau
 }
 
 /** Called without faults only: what has a default is there. */
-function assemble(values: Values, mode: Mode, warnings: string[]): Config {
+function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warnings'> {
   const host = values.HOST!;
   return {
     mode,
@@ -129,7 +131,6 @@ function assemble(values: Values, mode: Mode, warnings: string[]): Config {
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,
     shutdownTimeoutMs: values.FAIRLEAD_SHUTDOWN_TIMEOUT_MS!,
-    warnings,
   };
 }
 

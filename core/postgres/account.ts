@@ -54,8 +54,8 @@ export async function chooseAccount(facts: AccountFacts): Promise<Account> {
     : `PostgreSQL needs its user to be in /etc/passwd; uid ${facts.uid} isn't, and user namespaces aren't allowed here. Start as a known user. ${USE_OWN_SERVER}`);
 }
 
-/** The facts of the machine that we run on. */
-export async function accountFacts(): Promise<AccountFacts> {
+/** The facts of the machine that we run on. `searchPath` is where programs are looked for, as in `PATH`. */
+export async function accountFacts(searchPath: string): Promise<AccountFacts> {
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
   const users = passwd.split('\n').map((line) => line.split(':')).filter((fields) => fields.length >= 7)
     .map((fields) => ({ name: fields[0]!, uid: Number(fields[2]) }));
@@ -63,7 +63,7 @@ export async function accountFacts(): Promise<AccountFacts> {
     platform: process.platform,
     uid: process.geteuid?.() ?? -1,
     users,
-    works: async ([program, ...args]) => run(program!, args, { env: { PATH: process.env['PATH'] } }).then(() => true, () => false),
+    works: async ([program, ...args]) => run(program!, args, { env: { PATH: searchPath } }).then(() => true, () => false),
   };
 }
 

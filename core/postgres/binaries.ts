@@ -6,7 +6,7 @@ import { StartFault, USE_OWN_SERVER } from './start-fault.js';
 /** The major version that the platform packages hold, and that a data folder must have. */
 export const POSTGRES_MAJOR = 18;
 
-/** Where the programs of PostgreSQL are, and the environment variables that they need. */
+/** Where the programs of PostgreSQL are, and their whole environment: nothing of ours (secrets) and nothing of the user's (PG*, LANG) gets in. */
 export interface PostgresBinaries {
   initdb: string;
   postgres: string;
@@ -39,18 +39,20 @@ function hasGlibc(): boolean {
 /**
  * Makes the programs in `native` able to start. The packages can't hold symbolic links and leave them to an install script, which npm often doesn't
  * run; the missing ones are made in `linksFolder`, so that the package itself may be read-only.
+ * @param searchPath where other programs are looked for, as in `PATH`
  */
-export async function prepareBinaries(native: string, linksFolder: string): Promise<PostgresBinaries> {
+export async function prepareBinaries(native: string, linksFolder: string, searchPath: string): Promise<PostgresBinaries> {
   const programs = { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
+  const env = { PATH: searchPath, LC_ALL: 'C', TZ: 'UTC' };
   const links = await readLinks(native);
-  if ((await Promise.all(links.map(({ link }) => exists(link)))).every(Boolean)) return { ...programs, env: {} };
+  if ((await Promise.all(links.map(({ link }) => exists(link)))).every(Boolean)) return { ...programs, env };
 
   await rm(linksFolder, { recursive: true, force: true });
   await mkdir(linksFolder, { recursive: true, mode: 0o700 });
   for (const { file, link } of links) await symlink(file, join(linksFolder, basename(link)));
   // The second folder is for what the linked libraries load in turn: their own search path starts from the link.
   const path = [linksFolder, join(native, 'lib')].join(delimiter);
-  return { ...programs, env: { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: path } };
+  return { ...programs, env: { ...env, [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: path } };
 }
 
 async function readLinks(native: string): Promise<Array<{ file: string; link: string }>> {

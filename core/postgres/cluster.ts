@@ -18,11 +18,6 @@ export interface Cluster {
   password: string;
 }
 
-/** The environment of PostgreSQL's programs: nothing of ours (secrets) and nothing of the user's (PG*, LANG) gets in. */
-export function programEnvironment(binaries: PostgresBinaries): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...binaries.env };
-}
-
 /**
  * Opens the cluster in `<directory>/data`, and creates it if there is none: UTF-8, the builtin C.UTF-8 locale (the same order on every machine), passwords by SCRAM.
  * It is made beside and then renamed, so that a run that is killed leaves none or a whole one. The password lies in the data folder (mode 0600).
@@ -72,7 +67,7 @@ async function createCluster(directory: string, dataFolder: string, binaries: Po
     '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions', '--no-clean', ...(sync ? [] : ['--no-sync']),
   ];
   try {
-    await run(command[0]!, command.slice(1), { env: programEnvironment(binaries), cwd: directory });
+    await run(command[0]!, command.slice(1), { env: binaries.env, cwd: directory });
   } catch (error) {
     throw new StartFault('FAILED', `PostgreSQL's initdb failed: ${String((error as { stderr?: string }).stderr ?? error).trim()}\n${USE_OWN_SERVER}`, { cause: error });
   }

@@ -15,6 +15,8 @@ export interface EmbeddedOptions {
   /** A private folder of ours: data, libraries' links and log go into it. The caller holds its {@link DirectoryLock} or one above it. */
   directory: string;
   logger: Logger;
+  /** Where `unshare` and `setpriv` are looked for, as in `PATH`. */
+  searchPath: string;
   /** False switches off every flush to disk: faster, and a crash of the machine destroys the data. Right for tests only. */
   durable: boolean;
 }
@@ -35,15 +37,15 @@ export interface EmbeddedPostgres {
  * The server outlives us if we are killed: whatever was committed is there at the next start.
  * @throws StartFault with what to do about it
  */
-export async function startEmbeddedPostgres({ directory, logger, durable }: EmbeddedOptions): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres({ directory, logger, searchPath, durable }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw fileFault(error, directory);
   }
   const home = await realpath(directory);
-  const account = await chooseAccount(await accountFacts());
-  const binaries = await prepareBinaries(locateNativeFolder(), join(home, 'lib')).catch((error: unknown) => { throw fileFault(error, home); });
+  const account = await chooseAccount(await accountFacts(searchPath));
+  const binaries = await prepareBinaries(locateNativeFolder(), join(home, 'lib'), searchPath).catch((error: unknown) => { throw fileFault(error, home); });
   const leftover = await clearLeftover(join(home, 'data'), logger);
   const { dataFolder, password } = await openCluster(home, binaries, account, durable).catch((error: unknown) => explain(error, home));
   const server = await startPatiently({ dataFolder, logFile: join(home, 'server.log'), binaries, account, durable }, leftover)

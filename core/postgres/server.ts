@@ -4,7 +4,6 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.js';
 import type { PostgresBinaries } from './binaries.js';
-import { programEnvironment } from './cluster.js';
 import { readPostmaster } from './leftover.js';
 import { StartFault } from './start-fault.js';
 
@@ -33,7 +32,7 @@ export class PostgresServer {
     try {
       const command = [...options.account.prefix, options.binaries.postgres, '-D', options.dataFolder, ...settings(port, options.durable)];
       child = spawn(command[0]!, command.slice(1), {
-        cwd: options.dataFolder, env: programEnvironment(options.binaries), detached: true, stdio: ['ignore', log.fd, log.fd],
+        cwd: options.dataFolder, env: options.binaries.env, detached: true, stdio: ['ignore', log.fd, log.fd],
       });
     } finally {
       await log.close();

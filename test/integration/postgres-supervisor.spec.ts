@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { readPostmaster } from '#core/postgres/leftover.js';
 import { startChild, type Child } from '#test/support/child.js';
+import { copyCluster } from '#test/support/test-server.js';
 
 const PROGRAM = fileURLToPath(new URL('../support/programs/hold-postgres.js', import.meta.url));
 const NOBODY = 65534;
@@ -99,6 +100,7 @@ test('The password is readable by its owner only, and not in the log', async () 
 });
 
 test('A clean stop ends the server, and the next start finds the rows', async () => {
+  await copyCluster(home);
   const first = launch(home);
   await query(await urlOf(first), 'CREATE TABLE kept AS SELECT 1 AS n');
   const server = (await readPostmaster(join(home, 'data')))!.pid;
@@ -108,6 +110,7 @@ test('A clean stop ends the server, and the next start finds the rows', async ()
 });
 
 test('After kill -9 of Node the next start stops the server that was left, and finds the rows', async () => {
+  await copyCluster(home);
   const first = launch(home);
   await query(await urlOf(first), 'CREATE TABLE kept AS SELECT 1 AS n');
   const left = (await readPostmaster(join(home, 'data')))!.pid;
@@ -120,6 +123,7 @@ test('After kill -9 of Node the next start stops the server that was left, and f
 });
 
 test('After kill -9 of Node and of the server, with sessions at work, every committed row is there', async () => {
+  await copyCluster(home);
   const first = launch(home);
   const url = await urlOf(first);
   const writer = new Client({ connectionString: url });
@@ -143,6 +147,7 @@ test('After kill -9 of Node and of the server, with sessions at work, every comm
 });
 
 test('A second start on the same folder says who is there, and leaves the first alone', async () => {
+  await copyCluster(home);
   const first = launch(home);
   const url = await urlOf(first);
   const second = await said(launch(home));
@@ -151,6 +156,7 @@ test('A second start on the same folder says who is there, and leaves the first 
 });
 
 test('A postmaster.pid whose process id belongs to somebody else by now is in nobody\'s way, and that process is left alone', async () => {
+  await copyCluster(home);
   const first = launch(home);
   await urlOf(first);
   await end(first, 'SIGTERM');

@@ -12,6 +12,7 @@ import { clearLeftover } from '#core/postgres/leftover.js';
 const PREFIX = 'fairlead-test-';
 const logger = createLogger('error');
 const now = () => new Date();
+const searchPath = process.env['PATH'] ?? '/usr/bin:/bin';
 
 /** The one PostgreSQL of a test run. */
 export interface TestServer {
@@ -27,8 +28,8 @@ export async function startTestServer(cacheFolder: string): Promise<TestServer> 
   await sweepKilledRuns();
   const directory = await mkdtemp(join(tmpdir(), PREFIX));
   const lock = await DirectoryLock.acquire(directory, now);
-  await cp(await cachedCluster(cacheFolder), join(directory, 'data'), { recursive: true });
-  const server = await startEmbeddedPostgres({ directory, logger, durable: false });
+  await copyCluster(directory, cacheFolder);
+  const server = await startEmbeddedPostgres({ directory, logger, searchPath, durable: false });
   return {
     url: server.url,
     async stop() {
@@ -39,13 +40,18 @@ export async function startTestServer(cacheFolder: string): Promise<TestServer> 
   };
 }
 
+/** Puts a fresh cluster into `<directory>/data`, in a tenth of the time that initdb takes. */
+export async function copyCluster(directory: string, cacheFolder = join('node_modules', '.cache', 'fairlead')): Promise<void> {
+  await cp(await cachedCluster(cacheFolder), join(directory, 'data'), { recursive: true });
+}
+
 async function cachedCluster(cacheFolder: string): Promise<string> {
   const finished = join(cacheFolder, `postgres-${POSTGRES_MAJOR}`);
   if (await exists(finished)) return finished;
   await mkdir(cacheFolder, { recursive: true });
   const workshop = await mkdtemp(join(cacheFolder, 'building-'));
-  const account = await chooseAccount(await accountFacts());
-  const { dataFolder } = await openCluster(workshop, await prepareBinaries(locateNativeFolder(), join(workshop, 'lib')), account, false);
+  const account = await chooseAccount(await accountFacts(searchPath));
+  const { dataFolder } = await openCluster(workshop, await prepareBinaries(locateNativeFolder(), join(workshop, 'lib'), searchPath), account, false);
   // A run beside this one may have been faster: one whole cluster is as good as the other.
   await rename(dataFolder, finished).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;

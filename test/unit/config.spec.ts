@@ -25,8 +25,10 @@ function faultsOf(env: Record<string, string>, mode: Mode = 'dev'): ConfigFault[
   }
 }
 
+const ring = `k1:${Buffer.from('just 32 bytes, for this test only').subarray(0, 32).toString('base64')}`;
+
 const installation = {
-  DATABASE_URL: 'postgres://fairlead:hidden@db.example.com/fairlead', FAIRLEAD_KEYS: 'k1:hidden',
+  DATABASE_URL: 'postgres://fairlead:hidden@db.example.com/fairlead', FAIRLEAD_KEYS: ring,
   FAIRLEAD_OIDC_ISSUER: 'https://login.example.com/realms/a', FAIRLEAD_OIDC_AUDIENCE: 'fairlead',
 };
 
@@ -35,7 +37,7 @@ describe('Without any setting', () => {
     expect(loadConfig({}, 'dev')).toEqual({
       mode: 'dev', localMode: true, host: '127.0.0.1', port: 4000, publicUrl: null, corsOrigins: [], stateDir: resolve('.fairlead'), databaseUrl: null, databasePoolSize: 10,
       migrateOnStart: true, keys: null, egressAllow: '', oidc: null, metrics: null, logLevel: 'info', introspection: true, bodyLimitBytes: 1_048_576,
-      shutdownTimeoutMs: 10_000, warnings: [],
+      shutdownTimeoutMs: 10_000, searchPath: '/usr/bin:/bin', warnings: [],
     });
   });
 
@@ -48,7 +50,7 @@ describe('Without any setting', () => {
 
 test('An installation has metrics on, introspection off and no local mode', () => {
   const config = loadConfig(installation, 'api');
-  expect(config).toMatchObject({ localMode: false, introspection: false, metrics: { host: '127.0.0.1', port: 9464 }, databaseUrl: installation.DATABASE_URL, keys: 'k1:hidden' });
+  expect(config).toMatchObject({ localMode: false, introspection: false, metrics: { host: '127.0.0.1', port: 9464 }, databaseUrl: installation.DATABASE_URL, keys: ring });
   expect(config.oidc).toEqual({
     issuer: 'https://login.example.com/realms/a', audience: 'fairlead', subjectClaim: 'sub', nameClaim: 'name', groupsClaim: null, groups: [], admins: [],
   });
@@ -111,7 +113,7 @@ describe('The address', () => {
 
 describe('Secrets', () => {
   test('may come from a file of their own', () => {
-    expect(loadConfig({ FAIRLEAD_KEYS_FILE: file('keys', 'k1:abc\n') }, 'dev').keys).toBe('k1:abc');
+    expect(loadConfig({ FAIRLEAD_KEYS_FILE: file('keys', `${ring}\n`) }, 'dev').keys).toBe(ring);
   });
 
   test('in a file that is missing, empty, or given twice are faults', () => {
@@ -119,7 +121,7 @@ describe('Secrets', () => {
     expect(faults).toEqual([
       { key: 'FAIRLEAD_KEYS_FILE', problem: `${join(folder, 'missing')} can't be read (ENOENT).` }, { key: 'DATABASE_URL_FILE', problem: `${join(folder, 'empty')} is empty.` },
     ]);
-    expect(faultsOf({ FAIRLEAD_KEYS: 'a', FAIRLEAD_KEYS_FILE: file('keys', 'b') })).toEqual([{ key: 'FAIRLEAD_KEYS_FILE', problem: 'FAIRLEAD_KEYS is set too; set one of them only.' }]);
+    expect(faultsOf({ FAIRLEAD_KEYS: ring, FAIRLEAD_KEYS_FILE: file('keys', 'b') })).toEqual([{ key: 'FAIRLEAD_KEYS_FILE', problem: 'FAIRLEAD_KEYS is set too; set one of them only.' }]);
   });
 
   test('alone may do so', () => {
@@ -129,9 +131,9 @@ describe('Secrets', () => {
 
 describe('The configuration file', () => {
   test('holds the same keys, and the environment wins over it', () => {
-    const content = { PORT: 4100, HOST: '::1', FAIRLEAD_INTROSPECTION: false, FAIRLEAD_CORS_ORIGINS: ['https://a.example', 'https://b.example'], FAIRLEAD_KEYS_FILE: file('ring', 'k1:abc') };
-    const config = loadConfig({ FAIRLEAD_CONFIG: file('good.json', JSON.stringify(content)), PORT: '4200', FAIRLEAD_KEYS: 'k2:def' }, 'dev');
-    expect(config).toMatchObject({ port: 4200, host: '::1', introspection: false, corsOrigins: ['https://a.example', 'https://b.example'], keys: 'k2:def' });
+    const content = { PORT: 4100, HOST: '::1', FAIRLEAD_INTROSPECTION: false, FAIRLEAD_CORS_ORIGINS: ['https://a.example', 'https://b.example'], FAIRLEAD_KEYS_FILE: file('ring', 'not read') };
+    const config = loadConfig({ FAIRLEAD_CONFIG: file('good.json', JSON.stringify(content)), PORT: '4200', FAIRLEAD_KEYS: ring }, 'dev');
+    expect(config).toMatchObject({ port: 4200, host: '::1', introspection: false, corsOrigins: ['https://a.example', 'https://b.example'], keys: ring });
   });
 
   test('with faults is refused like the environment', () => {
@@ -157,6 +159,14 @@ test('Groups of the issuer are mapped to teams and roles, and need the claim tha
 
 test('OIDC settings without an issuer are a fault', () => {
   expect(faultsOf({ FAIRLEAD_OIDC_AUDIENCE: 'fairlead' })[0]).toMatchObject({ key: 'FAIRLEAD_OIDC_ISSUER', problem: 'must be set with FAIRLEAD_OIDC_AUDIENCE.' });
+});
+
+test('A key ring and an allow list are checked with everything else, in the words of their readers, without a key', () => {
+  const faults = faultsOf({ FAIRLEAD_KEYS: 'k1:c2VjcmV0LWNhbmFyeQ==', FAIRLEAD_EGRESS_ALLOW: '10.0.0.0/99,mcp.internal' });
+  expect(faults.map(({ key }) => key)).toEqual(['FAIRLEAD_KEYS', 'FAIRLEAD_EGRESS_ALLOW']);
+  expect(faults[0]!.problem).toMatch(/^Entry 1: the key of k1 is not 32 bytes/);
+  expect(faults[0]!.problem).not.toContain('c2VjcmV0');
+  expect(faults[1]!.problem).toContain('10.0.0.0/99');
 });
 
 test('An empty setting counts as not set', () => {

@@ -10,7 +10,7 @@ import { StartFault } from '#core/postgres/start-fault.js';
 const directory = process.argv[2]!;
 try {
   const lock = await DirectoryLock.acquire(directory, () => new Date());
-  const postgres = await startEmbeddedPostgres({ directory, logger: createLogger('silent'), durable: true });
+  const postgres = await startEmbeddedPostgres({ directory, logger: createLogger('silent'), searchPath: process.env['PATH']!, durable: true });
   process.once('SIGTERM', () => void postgres.stop().then(() => lock.release()));
   process.stdout.write(`${JSON.stringify({ url: postgres.url })}\n`);
 } catch (error) {
