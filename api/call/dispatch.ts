@@ -48,7 +48,7 @@ export class Dispatcher {
 
   /** A tool's own failure needn't have the shape of its results. */
   async #judge({ route, tool }: Dispatch, { content, structuredContent, isError }: RawToolResult): Promise<Outcome> {
-    const scrubbed = route.scrub({ content, ...(structuredContent === undefined ? {} : { structuredContent }) });
+    const scrubbed = route.scrubber.value({ content, ...(structuredContent === undefined ? {} : { structuredContent }) });
     const fault = isError ? null : await this.checks.result(tool, structuredContent);
     return fault === null ? answered(isError, scrubbed) : invalidResult(fault);
   }

@@ -6,6 +6,7 @@ import { UserFault, type NextAction } from '#core/errors.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
 import type { Repositories } from '#core/store/store.js';
+import { Scrubber } from '#core/tool/scrub.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
 import type { Membership } from '../identity/principal.js';
 import { knownId, unknownType } from './call-input.js';
@@ -29,7 +30,7 @@ export interface Route {
   /** The credential's request headers, in clear: memory only. */
   headers: Readonly<Record<string, string>>;
   /** Takes the credential out of what comes back. */
-  scrub: <T>(value: T) => T;
+  scrubber: Scrubber;
   /** Tells apart whatever must not share a session. */
   sessionKey: string;
   /** The list that tools are looked up in, and whether it was ever read. */
@@ -70,7 +71,7 @@ export class Routes {
       teamId: type.teamId, memberId: membership.memberId, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
       reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
       enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
-      headers: credentialHeaders(type.spec, value), scrub: ((secrets) => (value) => (secrets.length >= 0 ? value : value))(credentialSecrets(type.spec, value)),
+      headers: credentialHeaders(type.spec, value), scrubber: new Scrubber(credentialSecrets(type.spec, value)),
       // The spec's version too: a prefix that changes changes the headers, but neither credential nor target.
       sessionKey: `${enrollment.id}|${credential.version}|${type.version}|${target.serverUrl}`,
       toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
