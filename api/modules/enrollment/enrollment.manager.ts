@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { withObservations } from '#core/connection/condition.js';
 import type { CredentialValue } from '#core/connection/credential.js';
+import { NOT_ONE_LINE, oneLine } from '#core/connection/text.js';
 import { currentTarget, sameTarget, targetUrl } from '#core/connection/target.js';
 import { UserFault } from '#core/errors.js';
 import { roleAtLeast } from '#core/connection/role.js';
@@ -18,8 +19,7 @@ import type { RateLimit } from '../../rate-limit.js';
 import { credentialFields, credentialFrom, touchesCredential } from './credential-input.js';
 import type { ConfirmEnrollmentInput, DeleteEnrollmentInput, EnrollInput, RefreshEnrollmentInput, ShareEnrollmentInput, UpdateEnrollmentInput } from './enrollment.type.js';
 
-// eslint-disable-next-line no-control-regex -- control characters are what is refused
-const label = z.string().trim().max(100, 'At most 100 characters.').refine((text) => !/[\u0000-\u001f\u007f-\u009f]/.test(text), 'No line breaks or control characters.');
+const label = z.string().trim().max(100, 'At most 100 characters.').refine(oneLine, NOT_ONE_LINE);
 
 /** Rules of enrollments: credentials are tried before they are stored, sealed for the place that their owner saw, and never read again. */
 export class EnrollmentManager {

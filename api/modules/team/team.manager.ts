@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { connectionTypeName, displayName } from '#core/connection/spec.js';
+import { NOT_ONE_LINE, oneLine } from '#core/connection/text.js';
 import { UserFault } from '#core/errors.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { Member } from '#core/store/entities/member.entity.js';
@@ -12,8 +13,7 @@ import type { Act } from '../../mutation.js';
 import type { CreateTeamInput, RemoveMemberInput, SetMemberInput } from './team.type.js';
 
 const createTeamInput = z.object({ slug: connectionTypeName, displayName });
-// eslint-disable-next-line no-control-regex -- control characters are what is refused
-const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine((text) => !/[\u0000-\u001f\u007f]/.test(text), 'No control characters.');
+const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine(oneLine, NOT_ONE_LINE);
 
 /** Rules of teams and their members. */
 export class TeamManager {
