@@ -47,12 +47,15 @@ export function connectionType(node: () => ClassType, name: string): ClassType {
   return Connection;
 }
 
-/** Checks page arguments and opens the cursor. Throws `UserFault` INVALID. */
-export function pageRequest(args: PageArgs): PageRequest {
+/**
+ * Checks page arguments and opens the cursor. Throws `UserFault` INVALID.
+ * @param isKey whether a text can be a row's place in this list: what a cursor holds is the caller's word, and goes into a query
+ */
+export function pageRequest(args: PageArgs, isKey: (text: string) => boolean): PageRequest {
   if (args.first < 1 || args.first > MAX_PAGE) throw new UserFault('INVALID', `"first" is 1 to ${MAX_PAGE}.`, { field: ['first'] });
   if (args.after == null) return { first: args.first, after: null };
   const text = Buffer.from(args.after, 'base64url').toString('utf8');
-  if (!text.startsWith('c:') || cursor(text.slice(2)) !== args.after) {
+  if (!text.startsWith('c:') || cursor(text.slice(2)) !== args.after || !isKey(text.slice(2))) {
     throw new UserFault('INVALID', '"after" is not a cursor of this list: give the endCursor of the page before.', { field: ['after'] });
   }
   return { first: args.first, after: text.slice(2) };

@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { isId } from '#core/store/ids.js';
 import { UserFault } from '#core/errors.js';
 import type { CallService } from '../../call/call-service.js';
 import type { Context } from '../../context.js';
@@ -56,7 +57,7 @@ export class TeamToolCallsResolver {
     @Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context,
     @Arg('filter', () => ToolCallFilter, { nullable: true, description: 'Which ones.' }) filter?: ToolCallFilter | null,
   ) {
-    const request = pageRequest(args);
+    const request = pageRequest(args, isId);
     if (filter?.assignmentId != null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
     const chosen = { status: filter?.status ?? undefined, connectionTypeId: decoded('ConnectionType', filter?.connectionTypeId) ?? undefined };
     const page = await this.calls.list(context.principal, team.teamId, chosen, request);
