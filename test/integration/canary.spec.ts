@@ -69,6 +69,8 @@ const TOOLS: Record<string, Behaviour> = {
     exchange.response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: exchange.message.id, result: { content: [{ type: 'text', text: reflections(exchange).join('|') }] } })}\n\n`);
   },
   answer: ({ result, message }) => result({ content: [{ type: 'text', text: (message.params?.['arguments'] as { kept?: boolean }).kept === true ? CONTENTS['keptResult'] : CONTENTS['result'] }], structuredContent: { said: CONTENTS['result'], kept: CONTENTS['keptResult'] } }),
+  'quote-arguments': ({ error, message }) => error(-32602, `no stock of ${String((message.params?.['arguments'] as { text: string }).text)}, says the shelf`),
+  'quote-in-400': ({ response, message }) => void response.writeHead(400, { 'content-type': 'text/plain' }).end(JSON.stringify(message)),
   fail: ({ result }) => result({ content: [{ type: 'text', text: CONTENTS['failure'] }], isError: true }),
   hang: () => undefined,
   close: ({ request }) => void request.socket.destroy(),
@@ -180,6 +182,10 @@ async function journeys({ gql, must, token }: LocalFairlead): Promise<Canaries> 
     await call({ tool: 'answer', arguments: { text: CONTENTS['keptArgument'], kept: true }, idempotencyKey: `kept ${connectionType}` });
     await call({ tool: 'answer', arguments: { text: CONTENTS['refusedArgument'] }, idempotencyKey: `kept ${connectionType}` });
     await call({ tool: 'fail', arguments: { text: CONTENTS['argument'] } });
+    for (const tool of ['quote-arguments', 'quote-in-400']) {
+      await call({ tool, arguments: { text: CONTENTS['argument'] } });
+      await call({ tool, arguments: { text: CONTENTS['keptArgument'] }, idempotencyKey: `${tool} ${connectionType}` });
+    }
     await call({ tool: 'close', arguments: { text: CONTENTS['argument'] } });
     await call({ tool: 'hang', arguments: { text: CONTENTS['argument'] }, timeoutMs: 100 });
     await call({ tool: 'strict', arguments: { n: CONTENTS['badArgument'], [CONTENTS['badArgument']!]: 1 } });
