@@ -12,6 +12,8 @@ interface RunResults {
 export default class ClosingLine {
   onRunComplete(_contexts: unknown, results: RunResults): void {
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
-    process.stdout.write(`${results.numPassedTests} passed, ${failed} failed, ${results.numPendingTests + results.numTodoTests} skipped\n`);
+    const line = `${results.numPassedTests} passed, ${failed} failed, ${results.numPendingTests + results.numTodoTests} skipped\n`;
+    // Jest's own summary comes after all other reporters, and the teardown after that.
+    process.once('exit', () => process.stdout.write(line));
   }
 }
