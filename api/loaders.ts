@@ -64,6 +64,11 @@ export function createLoaders(store: Store): Loaders {
   };
 }
 
+/** Lets everything be read afresh: something was changed in the middle of the request. */
+export function forgetLoaded(loaders: Loaders): void {
+  for (const loader of Object.values(loaders) as DataLoader<unknown, unknown>[]) loader.clearAll();
+}
+
 function byKey<V>(load: (ids: readonly string[]) => Promise<V[]>, id: (row: V) => string): DataLoader<string, V | null> {
   return new DataLoader(async (ids) => {
     const rows = new Map((await load(ids)).map((row) => [id(row), row]));

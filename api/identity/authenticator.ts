@@ -137,6 +137,7 @@ export class Authenticator {
         await repositories.announce(teamId);
       }
       for (const member of ended) {
+        await repositories.connectionTypes.endSharedLists({ ownerId: member.id });
         await repositories.members.remove(member.teamId, member.id);
         await repositories.announce(member.teamId);
       }
