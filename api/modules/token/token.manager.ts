@@ -22,7 +22,7 @@ export function tokenView(token: Token) {
 
 /**
  * Rules of Fairlead tokens (design section 5): a token is for its creator or, by an administrator, for a *local* member, never for a person
- * who signs in; it never exceeds its creator's current role, dies with their membership, and outlives no token that it was created with.
+ * who signs in; it never exceeds its creator's current role, dies with their membership, and expires no later than a token that it was created with.
  */
 export class TokenManager {
   constructor(private readonly store: Store, private readonly clock: () => Date) {}
@@ -42,13 +42,14 @@ export class TokenManager {
     }
     const parent = principal.tokenId === null ? null : await this.store.tokens.byId(principal.tokenId);
     const expiresAt = this.expiry(parent, input.expiresAt ?? null);
+    const creatorId = membership.memberId;
+    const memberId = member?.id ?? creatorId;
     // Whoever stands behind the token that is used stands behind the new one too: making tokens with tokens raises no role, and outlives no membership.
-    const creatorId = parent?.creatorId ?? membership.memberId;
-    const memberId = member?.id ?? membership.memberId;
+    const voucherIds = [...new Set([parent?.creatorId ?? creatorId, ...(parent?.voucherIds ?? [])])].filter((id) => id !== creatorId && id !== memberId);
     const minted = mintToken();
     const token = await act.commit(async (repositories) => {
       const row = await repositories.tokens.insert({
-        kind: memberId === creatorId ? 'PERSONAL' : 'LOCAL_MEMBER', teamId: team.id, memberId, creatorId,
+        kind: memberId === creatorId ? 'PERSONAL' : 'LOCAL_MEMBER', teamId: team.id, memberId, creatorId, voucherIds,
         name, prefix: minted.prefix, hash: minted.hash, expiresAt,
       });
       act.about(team.id, { type: 'Token', id: row.id, name });

@@ -86,7 +86,7 @@ export const QUERY_ROWS: AccessRow[] = [
   },
   {
     covers: ['ToolCall.enrollment'], title: 'the enrollment of a call', document: 'query ($id: ID!) { toolCall(id: $id) { enrollment { label } } }', variables: id('call'),
-    sees: (call) => call.enrollment, gets: { ...team(null, null), OWNER: { label: 'of the owner' } },
+    sees: (call) => [call.enrollment], gets: { ...team([null], null), MEMBER: null, OWNER: [{ label: 'of the owner' }] },
   },
   {
     covers: ['ToolCall.connectionType', 'ToolCall.caller', 'ToolCall.onBehalfOf'], title: 'who called what',
