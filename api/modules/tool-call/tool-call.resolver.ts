@@ -58,8 +58,9 @@ export class TeamToolCallsResolver {
     @Arg('filter', () => ToolCallFilter, { nullable: true, description: 'Which ones.' }) filter?: ToolCallFilter | null,
   ) {
     const request = pageRequest(args);
-    if (filter?.assignmentId != null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
-    const chosen = { status: filter?.status ?? undefined, connectionTypeId: decoded('ConnectionType', filter?.connectionTypeId) ?? undefined };
+    const connectionTypeId = decoded('ConnectionType', filter?.connectionTypeId);
+    if (filter?.assignmentId != null || connectionTypeId === '') return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
+    const chosen = { status: filter?.status ?? undefined, connectionTypeId: connectionTypeId ?? undefined };
     const page = await this.calls.list(context.principal, team.teamId, chosen, request);
     const views = await this.calls.views(context.principal, page.rows);
     return connectionView({ ...page, rows: views }, request, (view) => view.record.id, (view) => toolCallView(view, context), () => this.calls.count(context.principal, team.teamId, chosen));
