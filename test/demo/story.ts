@@ -86,7 +86,8 @@ async function blocks(call: (tool: string, args: object) => Promise<CallAnswer>,
   const png = bytes.length > 24 && bytes.subarray(1, 4).toString() === 'PNG';
   const size = png ? `${bytes.readUInt32BE(16)} × ${bytes.readUInt32BE(20)} pixels` : 'not a PNG';
   printout.check(png, `get-tiny-image answers an image: ${image?.mimeType}, ${bytes.length} bytes, ${size}`);
-  const links = (await call('get-resource-links', { count: 2 })).toolCall?.content?.filter((block) => block.__typename === 'ResourceLink') ?? [];
+  const linked = await call('get-resource-links', { count: 2 });
+  const links = linked.toolCall?.content?.filter((block) => block.__typename === 'ResourceLink') ?? [];
   printout.check(links.length === 2, `get-resource-links answers links, which Fairlead never follows: ${links.map(({ uri }) => uri).join(', ')}`);
 }
 
@@ -100,8 +101,8 @@ async function credential({ guarded, log }: Stage, { manager, teammate }: Cast, 
   printout.check(right.enrollment?.state === 'READY', `the right token is tried, and sealed: the enrollment is ${right.enrollment?.state}`);
   const answer = await callTool(teammate, { connectionType: 'guarded', tool: 'echo', arguments: { nonce: 'n-1' } });
   printout.check(texts(answer) === '{"nonce":"n-1"}' && guarded.counts.withCredential === 1, `echo answers ${quotePeer(texts(answer))}, and the server saw the token`);
-  const said = JSON.stringify([wrong, right, answer]) + log();
-  printout.check(!said.includes(RIGHT_KEY) && !said.includes(WRONG_KEY), 'no answer and no line of the log holds a token; reads say only that one is set');
+  const everything = JSON.stringify([wrong, right, answer]) + log();
+  printout.check(!everything.includes(RIGHT_KEY) && !everything.includes(WRONG_KEY), 'no answer and no line of the log holds a token; reads say only that one is set');
 }
 
 async function stranger({ fairleadUrl }: Stage, typeId: string, sid: ApiClient, printout: Printout): Promise<void> {
@@ -122,7 +123,8 @@ async function record(manager: ApiClient, printout: Printout): Promise<void> {
   for (const { caller, connectionTypeName, tool, status, durationMs } of [...toolCalls.nodes].reverse()) {
     printout.say(`${caller.displayName}  ${`${connectionTypeName}/${tool}`.padEnd(32)} ${status.padEnd(10)} ${durationMs.toFixed(1).padStart(7)} ms`);
   }
-  printout.check(toolCalls.totalCount === 7 && toolCalls.nodes.every(({ status }) => status === 'SUCCEEDED'), `${toolCalls.totalCount} calls are on record, each once`);
+  const succeeded = toolCalls.nodes.every(({ status }) => status === 'SUCCEEDED');
+  printout.check(toolCalls.totalCount === 7 && succeeded, `${toolCalls.totalCount} calls are on record, each once`);
   const refused = auditEvents.nodes.filter(({ outcome }) => outcome === 'REFUSED').reverse();
   const codes = refused.map(({ actorName, action, code }) => `${actorName} ${action} ${code}`);
   printout.check(['Tom callTool NOT_CONNECTED', 'Tom callTool ARGUMENTS_INVALID', 'Tom enroll CREDENTIAL_REJECTED'].every((line) => codes.includes(line)),
@@ -130,8 +132,9 @@ async function record(manager: ApiClient, printout: Printout): Promise<void> {
 }
 
 async function createType(manager: ApiClient, input: object): Promise<TypeMade> {
-  const { createConnectionType: answer } = await manager.ask<{ createConnectionType: Made<'connectionType', TypeMade> }>(CREATE_TYPE, { input: { team: 'default', ...input } });
-  return present(answer.connectionType, answer.userErrors);
+  type Answer = { createConnectionType: Made<'connectionType', TypeMade> };
+  const { createConnectionType } = await manager.ask<Answer>(CREATE_TYPE, { input: { team: 'default', ...input } });
+  return present(createConnectionType.connectionType, createConnectionType.userErrors);
 }
 
 async function enroll(person: ApiClient, input: object): Promise<Made<'enrollment', { state: string }>> {
