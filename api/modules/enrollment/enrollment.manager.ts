@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { isLine } from '#core/connection/text.js';
 import { withObservations } from '#core/connection/condition.js';
 import type { CredentialValue } from '#core/connection/credential.js';
+import { oneLine } from '#core/connection/text.js';
 import { currentTarget, sameTarget, targetUrl } from '#core/connection/target.js';
 import { UserFault } from '#core/errors.js';
 import { roleAtLeast } from '#core/connection/role.js';
@@ -20,7 +20,7 @@ import type { RateLimit } from '../../rate-limit.js';
 import { credentialFields, credentialFrom, touchesCredential } from './credential-input.js';
 import type { ConfirmEnrollmentInput, DeleteEnrollmentInput, EnrollInput, RefreshEnrollmentInput, ShareEnrollmentInput, UpdateEnrollmentInput } from './enrollment.type.js';
 
-const label = z.string().trim().max(100, 'At most 100 characters.').refine(isLine, 'No line breaks or control characters.');
+const label = z.string().trim().max(100, 'At most 100 characters.').refine(oneLine, 'No line breaks or control characters.');
 
 /** Rules of enrollments: credentials are tried before they are stored, sealed for the place that their owner saw, and never read again. */
 export class EnrollmentManager {
