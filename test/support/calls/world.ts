@@ -58,14 +58,15 @@ export async function startCallProcess(databaseUrl: string, ring: string, overri
     logger: createLogger('silent'), now: () => new Date(), clock: () => performance.now(), ...overrides,
   });
   await service.start();
-  const stop = async (graceMs = 5000): Promise<void> => {
+  const end = async (graceMs: number): Promise<void> => {
     await service.stop(graceMs);
     await sessions.close();
     await schemas.close();
     await egress.close();
     await store.close();
   };
-  return { service, sessions, store, vault, stop };
+  let ended: Promise<void> | null = null;
+  return { service, sessions, store, vault, stop: (graceMs = 5000) => (ended ??= end(graceMs)) };
 }
 
 /** A team with people, types and enrollments in a database of its own, and one process that makes calls. */
