@@ -1,4 +1,3 @@
-import { startApi } from '#api/start-api.js';
 import { runCommandLine } from './command-line.js';
 import { stopSignals } from './stop-signals.js';
 import { version } from './version.js';
@@ -6,8 +5,10 @@ import { version } from './version.js';
 // The composition root of the command line; bin/fairlead.js imports it.
 process.exit(await runCommandLine(process.argv.slice(2), {
   env: process.env,
-  startApi: (config, resources) => startApi(config, { ...resources, version: version() }),
-  listenForStop: () => stopSignals(process, () => performance.now(), (exitCode) => process.exit(exitCode)),
+  // Loaded when it is needed: `keys` and `probe` answer at once.
+  startApi: async (config, resources) => (await import('#api/start-api.js')).startApi(config, { ...resources, version: version() }),
+  // Under npm our parent is npm, or the shell between: it waits for us for as long as it lives.
+  listenForStop: () => stopSignals(process, () => performance.now(), (exitCode) => process.exit(exitCode), process.env.npm_lifecycle_event === undefined ? undefined : () => process.ppid),
   out: process.stdout,
   err: process.stderr,
   now: () => new Date(),

@@ -81,6 +81,17 @@ export const toolPolicySpec = z.object({
 });
 export type ToolPolicy = z.output<typeof toolPolicySpec>;
 
+/** A scope is one or more characters of RFC 6749 section 3.3 (https://www.rfc-editor.org/rfc/rfc6749#section-3.3). */
+const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'A scope has no spaces, quotes or backslashes: enter one per entry.');
+
+/** The OAuth client's public side; its secret is kept apart, sealed. */
+export const oauthSpec = z.object({
+  clientId: z.string().trim().min(1, 'Enter the client ID, or leave it out for automatic registration.').max(2048, 'At most 2,048 characters.').refine((text) => /^[\x20-\x7e]+$/.test(text), 'Printable ASCII only.').nullish().transform((id) => id ?? null),
+  scopes: z.array(scope).max(100, 'At most 100 scopes.').default([]),
+  allowUnadvertisedPkce: z.boolean().default(false),
+});
+export type OAuthSpec = z.output<typeof oauthSpec>;
+
 /**
  * What a manager declares about a server (design section 4). Never a teammate's credential.
  * Parsing fills in every default, so that a stored spec is complete.
@@ -92,6 +103,7 @@ export const connectionTypeSpec = z.object({
   authMethod: z.enum(AUTH_METHODS),
   accessToken: accessTokenSpec.nullish().transform((value) => value ?? null),
   headers: z.array(headerSpec).max(20, 'At most 20 headers.').default([]),
+  oauth: oauthSpec.nullish().transform((value) => value ?? null),
   health: healthSpec.default(() => healthSpec.parse({})),
   calls: callsSpec.default(() => callsSpec.parse({})),
   toolPolicy: toolPolicySpec.default(() => toolPolicySpec.parse({})),
@@ -103,13 +115,19 @@ export const connectionTypeSpec = z.object({
   if (spec.authMethod !== 'CUSTOM_HEADERS' && spec.headers.length > 0) {
     context.addIssue({ code: 'custom', path: ['headers'], message: 'Only the auth method CUSTOM_HEADERS declares headers: leave them out, or choose that method.' });
   }
+  if (spec.authMethod !== 'OAUTH' && spec.oauth !== null) {
+    context.addIssue({ code: 'custom', path: ['oauth'], message: 'Only the auth method OAUTH has an oauth client: leave it out, or choose that method.' });
+  }
   const seen = new Set<string>();
   spec.headers.forEach((header, index) => {
     const lower = header.name.toLowerCase();
     if (seen.has(lower)) context.addIssue({ code: 'custom', path: ['headers', index, 'name'], message: 'This header is declared twice.' });
     seen.add(lower);
   });
-}).transform((spec) => (spec.authMethod === 'ACCESS_TOKEN' && spec.accessToken === null ? { ...spec, accessToken: accessTokenSpec.parse({}) } : spec));
+}).transform((spec) => {
+  if (spec.authMethod === 'ACCESS_TOKEN' && spec.accessToken === null) return { ...spec, accessToken: accessTokenSpec.parse({}) };
+  return spec.authMethod === 'OAUTH' && spec.oauth === null ? { ...spec, oauth: oauthSpec.parse({}) } : spec;
+});
 
 /** A complete, validated spec, as stored. */
 export type ConnectionTypeSpec = z.output<typeof connectionTypeSpec>;

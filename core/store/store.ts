@@ -7,6 +7,8 @@ import { AuditEvent } from './entities/audit-event.entity.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
 import { Member } from './entities/member.entity.js';
+import { OAuthClient, OAuthDiscovery } from './entities/oauth-client.entity.js';
+import { OAuthAuthorization, OAuthGrant, OAuthLeftover } from './entities/oauth-grant.entity.js';
 import { TeamKey } from './entities/team-key.entity.js';
 import { Team } from './entities/team.entity.js';
 import { Token } from './entities/token.entity.js';
@@ -14,6 +16,10 @@ import { IdempotencyKey, ToolCall, ToolCallPayload } from './entities/tool-call.
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
 import { MIGRATIONS } from './migrations/index.js';
+import { OAuthAuthorizations } from './oauth-authorizations.js';
+import { OAuthClients } from './oauth-clients.js';
+import { OAuthGrants } from './oauth-grants.js';
+import { OAuthLeftovers } from './oauth-leftovers.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
@@ -39,6 +45,10 @@ export class Repositories {
   readonly tools: Tools;
   readonly audit: AuditTrail;
   readonly keys: TeamKeys;
+  readonly oauthClients: OAuthClients;
+  readonly oauthGrants: OAuthGrants;
+  readonly oauthAuthorizations: OAuthAuthorizations;
+  readonly oauthLeftovers: OAuthLeftovers;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -49,6 +59,10 @@ export class Repositories {
     this.tools = new Tools(manager);
     this.audit = new AuditTrail(manager);
     this.keys = new TeamKeys(manager);
+    this.oauthClients = new OAuthClients(manager);
+    this.oauthGrants = new OAuthGrants(manager);
+    this.oauthAuthorizations = new OAuthAuthorizations(manager);
+    this.oauthLeftovers = new OAuthLeftovers(manager);
   }
 
   /** Tells every process, at commit, that something of the team changed. Keys only; never part of a call's transaction. */
@@ -71,7 +85,8 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, IdempotencyKey, Member, Team, TeamKey, Token,
+        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, IdempotencyKey, Member,
+        OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
         Tool, ToolCall, ToolCallPayload,
       ],
       migrations: MIGRATIONS,

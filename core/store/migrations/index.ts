@@ -1,4 +1,5 @@
 import { Foundation1795380000001 } from './0001-foundation.js';
+import { OAuth1795380000002 } from './0002-oauth.js';
 
 /** Every migration, oldest first: an explicit list, so that nothing is found by accident. */
-export const MIGRATIONS = [Foundation1795380000001];
+export const MIGRATIONS = [Foundation1795380000001, OAuth1795380000002];
