@@ -33,8 +33,8 @@ describe('a call to a server', () => {
     ['wrong-id', 'OUTCOME_UNKNOWN', 'PROTOCOL_ERROR', {}],
     ['no-content', 'OUTCOME_UNKNOWN', 'PROTOCOL_ERROR', {}],
     ['huge', 'OUTCOME_UNKNOWN', 'RESULT_TOO_LARGE', {}],
-    ['hangs', 'OUTCOME_UNKNOWN', 'TIMEOUT', { timeoutMs: 300 }],
-    ['streams-for-ever', 'OUTCOME_UNKNOWN', 'TIMEOUT', { timeoutMs: 300 }],
+    ['hangs', 'OUTCOME_UNKNOWN', 'TIMEOUT', { timeoutMs: 1500 }],
+    ['streams-for-ever', 'OUTCOME_UNKNOWN', 'TIMEOUT', { timeoutMs: 1500 }],
     ['input-required', 'FAILED', 'INPUT_REQUIRED', {}],
     ['task', 'FAILED', 'TASK_REQUIRED', {}],
     ['insufficient-scope', 'FAILED', 'INSUFFICIENT_SCOPE', {}],
@@ -43,7 +43,7 @@ describe('a call to a server', () => {
     ['html', 'FAILED', 'PROTOCOL_ERROR', {}],
     ['not-found', 'FAILED', 'PROTOCOL_ERROR', {}],
     ['server-error', 'FAILED', 'UNREACHABLE', {}],
-    ['hangs-always', 'FAILED', 'TIMEOUT', { timeoutMs: 300 }],
+    ['hangs-always', 'FAILED', 'TIMEOUT', { timeoutMs: 1500 }],
     ['server-requests', 'SUCCEEDED', null, {}],
     ['resumes-stream', 'SUCCEEDED', null, {}],
     ['forgets-sessions', 'SUCCEEDED', null, {}],
@@ -94,13 +94,14 @@ describe('a credential that the server refuses', () => {
   });
 
   it('is left alone where it was replaced while the call was under way', async () => {
-    const server = await started(startMisbehaving('unauthorized-after'));
+    const server = await started(startGated());
     const type = await world.type({ serverUrl: server.url }, [ECHO], { name: 'replaced' });
     const enrollment = await world.enroll(type, ada);
-    server.allowCalls(1);
-    await ada.call({ tool: 'echo', connectionType: 'replaced' });
+    const call = ada.call({ tool: 'echo', connectionType: 'replaced' });
+    const arrived = await server.arrived(1);
     await world.query('update credentials set version = version + 1 where enrollment_id = $1', [enrollment.id]);
-    expect((await ada.call({ tool: 'echo', connectionType: 'replaced' })).record).toMatchObject({ status: 'FAILED', error: { code: 'UNAUTHORIZED' } });
+    arrived.refuse(401);
+    expect((await call).record).toMatchObject({ status: 'FAILED', error: { code: 'UNAUTHORIZED' } });
     expect((await world.store.enrollments.statuses([enrollment.id]))[0]?.conditions).toEqual([]);
   });
 });
@@ -162,7 +163,10 @@ describe('limits', () => {
   it('of time hold over everything, and the caller can only shorten them', async () => {
     const server = await started(startGated());
     await world.enroll(await world.type({ serverUrl: server.url, calls: { timeoutMs: 1000 } }, [ECHO], { name: 'slow' }), ada);
-    expect((await ada.call({ tool: 'echo', connectionType: 'slow', timeoutMs: 50 })).record).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
+    const warming = ada.call({ tool: 'echo', connectionType: 'slow' });
+    (await server.arrived(1)).answer();
+    await warming;
+    expect((await ada.call({ tool: 'echo', connectionType: 'slow', timeoutMs: 300 })).record).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
     expect((await ada.call({ tool: 'echo', connectionType: 'slow', timeoutMs: 3_000_000 })).record).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
   });
 });
