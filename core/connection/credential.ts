@@ -1,11 +1,19 @@
 import type { ConnectionTypeSpec } from './spec.js';
 import type { CredentialTarget } from './target.js';
 
-/** A static credential in clear: exists in memory only, between the vault and a request. */
+/** A credential in clear: exists in memory only, between the vault and a request. */
 export type CredentialValue =
   | { kind: 'NONE' }
   | { kind: 'ACCESS_TOKEN'; accessToken: string }
-  | { kind: 'CUSTOM_HEADERS'; headers: { name: string; value: string }[] };
+  | { kind: 'CUSTOM_HEADERS'; headers: { name: string; value: string }[] }
+  | OAuthTokens;
+
+/** What a consent or refresh brought; its life is in the enrollment's `OAuthGrant`. Only ever of type Bearer. */
+export interface OAuthTokens {
+  kind: 'OAUTH';
+  accessToken: string;
+  refreshToken: string | null;
+}
 
 /** The request headers that carry the credential; names as declared. */
 export function credentialHeaders(spec: ConnectionTypeSpec, value: CredentialValue): Record<string, string> {
@@ -18,6 +26,8 @@ export function credentialHeaders(spec: ConnectionTypeSpec, value: CredentialVal
     }
     case 'CUSTOM_HEADERS':
       return Object.fromEntries(value.headers.map((header) => [header.name, header.value]));
+    case 'OAUTH':
+      return { Authorization: `Bearer ${value.accessToken}` };
   }
 }
 
@@ -32,6 +42,8 @@ export function credentialSecrets(spec: ConnectionTypeSpec, value: CredentialVal
       const open = new Set(spec.headers.filter((header) => !header.secret).map((header) => header.name.toLowerCase()));
       return value.headers.filter((header) => !open.has(header.name.toLowerCase())).map((header) => header.value);
     }
+    case 'OAUTH':
+      return value.refreshToken === null ? [value.accessToken] : [value.accessToken, value.refreshToken];
   }
 }
 
