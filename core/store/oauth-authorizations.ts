@@ -51,12 +51,15 @@ export class OAuthAuthorizations {
     return result.affected === 1;
   }
 
-  /** Ends what is over its time, and what a newer consent of the same enrollment replaces (`enrollmentId`). Returns how many. */
+  /**
+   * Ends everything that is over its time, and, with `enrollmentId`, what a newer consent of that enrollment replaces: but for one that is being finished this moment, whose
+   * tokens would be lost unrevoked. Returns how many.
+   */
   async expire(enrollmentId: string | null): Promise<number> {
     const rows = (await this.manager.query(
       `with ended as (
          update oauth_authorizations set state = 'EXPIRED', sealed = null, message = coalesce(message, 'It was not finished in time.'), updated_at = now()
-         where state in ('LINKED', 'SENT', 'FINISHING') and (enrollment_id = $1 or ($1::uuid is null and expires_at < clock_timestamp())) returning 1)
+         where (state in ('LINKED', 'SENT', 'FINISHING') and expires_at < clock_timestamp()) or (state in ('LINKED', 'SENT') and enrollment_id = $1) returning 1)
        select count(*)::int as count from ended`,
       [enrollmentId],
     )) as { count: number }[];
