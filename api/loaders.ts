@@ -64,6 +64,11 @@ export function createLoaders(store: Store): Loaders {
   };
 }
 
+/** Forgets what was read: the mutations of one request follow one another, and each must see what those before it did. */
+export function clearLoaders(loaders: Loaders): void {
+  for (const loader of Object.values(loaders) as { clearAll(): unknown }[]) loader.clearAll();
+}
+
 function byKey<V>(load: (ids: readonly string[]) => Promise<V[]>, id: (row: V) => string): DataLoader<string, V | null> {
   return new DataLoader(async (ids) => {
     const rows = new Map((await load(ids)).map((row) => [id(row), row]));

@@ -4,6 +4,7 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Context } from './context.js';
 import { userError, type UserError } from './graphql/user-error.type.js';
 import { membershipIn } from './identity/principal.js';
+import { clearLoaders } from './loaders.js';
 
 /** What a mutation acted on, for the audit trail. */
 export interface AuditSubject {
@@ -53,6 +54,7 @@ export class Mutations {
   /** Runs `work`; a `UserFault` becomes a payload of nulls with that one error. Other errors are ours and pass through. */
   async run<P extends object>(context: Context, action: string, work: (act: Act) => Promise<P>): Promise<P | { userErrors: UserError[] }> {
     const act = new Act(this, context, action);
+    clearLoaders(context.loaders);
     try {
       return { ...(await work(act)), userErrors: [] };
     } catch (error) {

@@ -52,6 +52,8 @@ export interface ApiResources {
   version: string;
   /** Where the local administrator's token is kept: `fairlead dev` only. */
   adminToken: TokenKeeper | null;
+  /** Called with each SQL statement; tests count them. */
+  onStatement?: ((sql: string) => void) | undefined;
 }
 
 /** An API that takes requests. */
@@ -77,7 +79,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   if (config.metrics !== null) collectDefaultMetrics({ register: metrics });
 
   const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
-  const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize });
+  const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize, onStatement: resources.onStatement });
   const vault = new Vault(resources.keyRing, store.keys);
   const box = new CredentialBox(vault);
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });

@@ -30,8 +30,12 @@ export async function listTools(channel: Channel, limits: ListLimits, fault: (to
     bytes -= Buffer.byteLength(JSON.stringify(page));
     for (const item of page.tools) {
       const reason = unusable(item) ?? (names.has((item as RawTool).name) ? 'the name is used twice' : fault(item as RawTool));
-      if (reason !== null) listing.dropped.push({ name: nameOf(item), reason });
-      else names.add((item as RawTool).name) && listing.tools.push(item as RawTool);
+      if (reason !== null) {
+        listing.dropped.push({ name: nameOf(item), reason });
+        continue;
+      }
+      names.add((item as RawTool).name);
+      listing.tools.push(item as RawTool);
     }
     if (listing.tools.length + listing.dropped.length > limits.maxTools || bytes <= 0) {
       throw new PeerFault('RESULT_TOO_LARGE', `The server lists more than ${limits.maxTools} tools or ${limits.maxBytes} bytes of definitions.`);

@@ -1,4 +1,4 @@
-import { In, type EntityManager } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { IdempotencyKey, ToolCall, ToolCallPayload, type ToolCallStatus } from './entities/tool-call.entity.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
 
