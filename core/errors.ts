@@ -91,6 +91,6 @@ export class InvariantBroken extends Error {
 /** Quotes text that a peer supplied, for use inside our own messages: cut to `max` characters, control characters replaced. */
 export function quotePeer(text: string, max = 200): string {
   // eslint-disable-next-line no-control-regex -- replacing control characters is the point
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
+  const plain = text.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
   return JSON.stringify(plain.length > max ? `${plain.slice(0, max)}…` : plain);
 }

@@ -16,6 +16,9 @@ import type { TeamCache } from './team-cache.js';
 
 /** Everything that a call needs to know besides its tool: resolved once, and used until something of the team changes. */
 export interface Route {
+  /** The rows that it was resolved from. */
+  type: ConnectionType;
+  enrollment: Enrollment;
   teamId: string;
   memberId: string;
   typeId: string;
@@ -68,7 +71,7 @@ export class Routes {
     const value = await this.box.open({ teamId: type.teamId, enrollmentId: enrollment.id, version: credential.version, target }, credential.sealed, type.spec);
     const reachable = condition(typeStatus.conditions, 'Reachable')?.status;
     return {
-      teamId: type.teamId, memberId: membership.memberId, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
+      type, enrollment, teamId: type.teamId, memberId: membership.memberId, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
       reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
       enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
       headers: credentialHeaders(type.spec, value), scrubber: new Scrubber(credentialSecrets(type.spec, value)),

@@ -73,7 +73,7 @@ function unusable(item: unknown): string | null {
   if (!isObject(item)) return 'it is not an object';
   const { name, inputSchema } = item;
   // eslint-disable-next-line no-control-regex -- names with control characters are what is looked for
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_LENGTH || /[\u0000-\u001f\u007f]/.test(name)) {
+  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_LENGTH || !name.isWellFormed() || /[\u0000-\u001f\u007f]/.test(name)) {
     return `its name is not a text of 1 to ${MAX_NAME_LENGTH} characters`;
   }
   if (!isObject(inputSchema)) return 'it has no input schema';

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { IdempotencyKey, ToolCall, ToolCallPayload, type ToolCallStatus } from './entities/tool-call.entity.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { storable } from './storable.js';
 
 /** Which calls of a team are listed. */
 export interface ToolCallFilter {
@@ -83,11 +84,6 @@ const COMPLETE = `
 /** The parameter of {@link UPSERT_CALLS}. */
 export function recordset(calls: readonly ToolCall[]): string {
   return JSON.stringify(calls.map((call) => Object.fromEntries(COLUMNS.map(([name, , value]) => [name, value(call)]))));
-}
-
-/** A text that PostgreSQL takes: without NUL, and with whole surrogate pairs only. One odd name must not fail a group. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\ufffd');
 }
 
 /** Records of calls, what is kept of them, and the idempotency keys that lead to them. */

@@ -1,17 +1,17 @@
-import type { Observation } from '../connection/condition.js';
+import { condition, type Condition, type Observation } from '../connection/condition.js';
 import { AWAITING_CONSENT } from '../connection/state.js';
 import type { AuthMethod } from '../connection/spec.js';
 import type { ProbeReport } from '../mcp/probe.js';
 
 /** What a look at a server says of its connection type: the conditions Reachable, Ready, Reconciling and Stalled. Pure. */
-export function reachability(report: ProbeReport): Observation[] {
+export function reachability(report: ProbeReport, method: AuthMethod): Observation[] {
   switch (report.verdict) {
     case 'OK':
-    case 'AUTHENTICATION_REQUIRED':
-      return [
-        { type: 'Reachable', status: 'TRUE', reason: 'Answered', message: '' },
-        ...summary(true, 'Ready', ''),
-      ];
+    case 'AUTHENTICATION_REQUIRED': {
+      const reachable: Observation = { type: 'Reachable', status: 'TRUE', reason: 'Answered', message: '' };
+      if (report.verdict === 'OK' || method !== 'NONE') return [reachable, ...summary(true, 'Ready', '')];
+      return [reachable, ...stalled('CredentialWanted', 'The server wants a credential, but this connection type sends none: change its auth method to ACCESS_TOKEN or CUSTOM_HEADERS.')];
+    }
     case 'UNREACHABLE':
       return [{ type: 'Reachable', status: 'FALSE', reason: 'Unreachable', message: report.message }, ...summary(false, 'Unreachable', report.message)];
     case 'NOT_MCP':
@@ -39,6 +39,9 @@ function stalled(reason: string, message: string): Observation[] {
     { type: 'Stalled', status: 'TRUE', reason, message },
   ];
 }
+
+/** Nobody could ask the server for its tools yet. */
+export const TOOLS_NOT_READ: Observation = { type: 'ToolsSynced', status: 'UNKNOWN', reason: 'NotRead', message: 'The server could not be asked for its tools yet: check it again when it is reachable.' };
 
 /** Whether the type has a list of tools, and whose. */
 export function toolsSynced(source: 'ANONYMOUS' | 'SHARED' | null, count: number): Observation {
@@ -79,6 +82,19 @@ const REJECTED: Record<AuthMethod, string> = {
   CUSTOM_HEADERS: 'The server no longer accepts this credential: enter a new one.',
   OAUTH: 'The server doesn\'t accept this login: sign in there again with startAuthorization.',
 };
+
+/** Ready of an enrollment whose type goes elsewhere than its owner confirmed. */
+export const SUSPENDED: Observation = {
+  type: 'Ready', status: 'FALSE', reason: 'Suspended', message: 'The server\'s address or method changed: its owner must confirm the new one before the credential goes there.',
+};
+
+/** Ready of an enrollment that was suspended, when its type is back at the place that its owner confirmed: what Authorized said last. Null if it wasn't suspended. */
+export function resumed(conditions: readonly Condition[]): Observation | null {
+  if (condition(conditions, 'Ready')?.reason !== SUSPENDED.reason) return null;
+  const { status, reason, message } = condition(conditions, 'Authorized') ?? { status: 'UNKNOWN', reason: 'NotTried', message: '' };
+  const ready = status === 'TRUE' || reason === 'NotVerifiable';
+  return { type: 'Ready', status: ready ? 'TRUE' : 'FALSE', reason: status === 'TRUE' ? 'Ready' : reason, message };
+}
 
 /** The conditions Authorized and Ready of an enrollment. */
 export function authorization(method: AuthMethod, verdict: CredentialVerdict): Observation[] {
