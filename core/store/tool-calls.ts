@@ -32,7 +32,7 @@ const NAMES = Object.keys(COLUMNS).join(', ');
 const RECORDSET = `json_to_recordset($1::json) as r(${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})`;
 
 /** A row as `json_to_recordset` reads it. Written out, since this runs twice for every call. */
-function row(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
+function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
   return {
     id: call.id, team_id: call.teamId, process_id: call.processId, caller_id: call.callerId, caller_name: storable(call.callerName), on_behalf_of_id: call.onBehalfOfId,
     on_behalf_of_name: call.onBehalfOfName === null ? null : storable(call.onBehalfOfName), token_id: call.tokenId, request_id: storable(call.requestId),
@@ -77,7 +77,7 @@ const COMPLETE = `
 
 /** The parameter of {@link UPSERT_CALLS}. */
 export function recordset(calls: readonly ToolCall[]): string {
-  return JSON.stringify(calls.map(row));
+  return JSON.stringify(calls.map(recordOf));
 }
 
 /** Records of calls, what is kept of them, and the idempotency keys that lead to them. */
