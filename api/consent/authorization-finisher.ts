@@ -1,4 +1,4 @@
-import { condition, withObservations, type Observation } from '#core/connection/condition.js';
+import { condition } from '#core/connection/condition.js';
 import type { OAuthTokens } from '#core/connection/credential.js';
 import { currentTarget, sameTarget, type CredentialTarget } from '#core/connection/target.js';
 import { InvariantBroken, UserFault } from '#core/errors.js';
@@ -102,20 +102,20 @@ export class AuthorizationFinisher {
   /** False when the credential's version has moved meanwhile: a refresh finished. The consent is newer, so it is tried again and wins. */
   async #store(situation: Situation, tokens: Tokens, target: CredentialTarget, asked: Date, requestId: string): Promise<boolean> {
     const { authorization, enrollment, type } = situation;
-    const { box, store, now } = this.parts;
+    const { box, store, now, upkeep } = this.parts;
     const [before] = await store.enrollments.credentials([enrollment.id]);
     if (before === undefined) throw new UserFault('NOT_FOUND', 'The enrollment was deleted while you were signing in. Nothing was stored.');
     const value: OAuthTokens = { kind: 'OAUTH', accessToken: tokens.accessToken, refreshToken: tokens.refreshToken };
     const sealed = await box.seal({ teamId: enrollment.teamId, enrollmentId: enrollment.id, version: before.version + 1, target }, value);
     return store.transaction(async (repositories) => {
-      const current = await repositories.connectionTypes.byId(type.id);
-      if (current === null || !sameTarget(currentTarget(current.spec), target)) throw new UserFault('STALE_VERSION', CHANGED);
+      const current = await repositories.connectionTypes.lock(type.id);
+      if (current === null || !sameTarget(currentTarget(current.type.spec), target)) throw new UserFault('STALE_VERSION', CHANGED);
       if (!(await repositories.enrollments.replaceCredential(enrollment.id, before.version, { kind: 'OAUTH', sealed, fields: fieldsOf(value, now()) }))) return false;
       await repositories.enrollments.update(enrollment.id, { confirmedTarget: target });
       await repositories.oauthGrants.insert(enrollment.id, enrollment.teamId);
       await repositories.oauthGrants.update(enrollment.id, { ...grantOf(tokens, authorization.scopes, asked), clientId: authorization.clientId, issuer: authorization.issuer });
       if (!(await repositories.oauthAuthorizations.transition(authorization.id, 'FINISHING', { state: 'READY', sealed: null }))) throw new UserFault('STALE_VERSION', OVER);
-      await this.#observe(repositories, situation, authorizationObservations('OAUTH', 'NOT_TRIED'));
+      await upkeep.status.writeEnrollment(repositories, current.type, enrollment.id, authorizationObservations('OAUTH', 'NOT_TRIED'));
       await this.#record(repositories, situation, 'SUCCEEDED', null, requestId);
       return true;
     });
@@ -135,22 +135,19 @@ export class AuthorizationFinisher {
 
   /** Ends it without tokens. An enrollment that has a login keeps it, and what is known of it. */
   async #end(situation: Situation, outcome: 'DENIED' | 'FAILED', message: string, code: string, requestId: string): Promise<Ending> {
-    const { authorization, enrollment } = situation;
-    const { changed, store } = this.parts;
+    const { authorization, enrollment, type } = situation;
+    const { changed, store, upkeep } = this.parts;
     await store.transaction(async (repositories) => {
       if (!(await repositories.oauthAuthorizations.transition(authorization.id, 'FINISHING', { state: outcome, message, sealed: null }))) return;
       const [credential] = await repositories.enrollments.credentials([enrollment.id]);
-      if (credential?.sealed === null) await this.#observe(repositories, situation, awaitingConsent(outcome === 'DENIED' ? 'ConsentDenied' : 'ConsentFailed', message));
+      if (credential?.sealed === null) {
+        await upkeep.status.writeEnrollment(repositories, type, enrollment.id, awaitingConsent(outcome === 'DENIED' ? 'ConsentDenied' : 'ConsentFailed', message));
+      }
       await this.#record(repositories, situation, outcome === 'DENIED' ? 'REFUSED' : 'FAILED', code, requestId);
       await repositories.announce(enrollment.teamId);
     });
     changed(enrollment.teamId);
     return { outcome, message };
-  }
-
-  async #observe(repositories: Repositories, { enrollment, type }: Situation, observations: Observation[]): Promise<void> {
-    const [status] = await repositories.enrollments.statuses([enrollment.id]);
-    await repositories.enrollments.updateStatus(enrollment.id, { conditions: withObservations(status?.conditions ?? [], observations, type.version, this.parts.now()) });
   }
 
   async #record(repositories: Repositories, { enrollment, owner, type }: Situation, outcome: AuditOutcome, code: string | null, requestId: string): Promise<void> {

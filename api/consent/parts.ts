@@ -13,7 +13,7 @@ export interface ConsentParts {
   store: Store;
   vault: Vault;
   box: CredentialBox;
-  upkeep: Pick<Upkeep, 'checkEnrollment'>;
+  upkeep: Pick<Upkeep, 'checkEnrollment' | 'status'>;
   protocol: AuthorizationProtocol;
   /** The client and discovery that count for a type now; may register and discover. Throws `UserFault` with the next step where there is none. */
   setupOf: (type: ConnectionType) => Promise<OAuthSetup>;
