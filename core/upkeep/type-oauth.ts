@@ -9,6 +9,7 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
+import { readiness } from './observations.js';
 import { registeredCondition, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
 /** What {@link TypeOAuth} is built of. */
@@ -134,7 +135,9 @@ export class TypeOAuth {
       const row = await repositories.oauthClients.discovery(typeId);
       const client = await repositories.oauthClients.current(typeId);
       const observations = oauthConditions(row, client, failure, this.redirectUri);
-      const conditions = withObservations(locked.status.conditions, observations, locked.type.version, now());
+      const seen = withObservations(locked.status.conditions, observations, locked.type.version, now());
+      const ready = readiness(seen);
+      const conditions = ready === null ? seen : withObservations(seen, [ready], locked.type.version, now());
       if (sameMeaning(locked.status.conditions, conditions)) return null;
       await repositories.connectionTypes.updateStatus(typeId, { conditions });
       await repositories.announce(locked.type.teamId);
