@@ -65,6 +65,18 @@ export class StatusWriter {
     return changed;
   }
 
+  /** Writes what is known of an enrollment without asking its server: that its owner has yet to consent, or that its tokens are new. */
+  async writeEnrollment(repositories: Repositories, seen: ConnectionType, enrollmentId: string, observations: readonly Observation[]): Promise<boolean> {
+    const locked = await lockSeen(repositories, seen);
+    if (locked === null || (await repositories.enrollments.lock(enrollmentId)) === null) return false;
+    const [status] = await repositories.enrollments.statuses([enrollmentId]);
+    const before = status?.conditions ?? [];
+    const conditions = withObservations(before, observations, locked.type.version, this.clock());
+    if (sameMeaning(before, conditions)) return false;
+    await repositories.enrollments.updateStatus(enrollmentId, { conditions });
+    return true;
+  }
+
   /** After a change of the spec that moved neither address nor method: what was observed holds for the new version too. */
   async restamp(repositories: Repositories, type: ConnectionType): Promise<void> {
     const locked = await repositories.connectionTypes.lock(type.id);

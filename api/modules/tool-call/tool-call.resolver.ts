@@ -1,5 +1,4 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { isId } from '#core/store/ids.js';
 import { UserFault } from '#core/errors.js';
 import type { CallService } from '../../call/call-service.js';
 import type { Context } from '../../context.js';
