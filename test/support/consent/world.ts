@@ -66,6 +66,11 @@ export class ConsentWorld {
     return this.#server.url;
   }
 
+  /** Where it listens, whatever it is known as. */
+  get listening(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+
   async #start(options: ConsentWorldOptions): Promise<void> {
     const { localMode = true } = options;
     const logger = createLogger('debug', { write: (line: string) => void this.lines.push(line) });
