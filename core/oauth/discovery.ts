@@ -129,7 +129,8 @@ class Search {
       if ('metadata' in found) return this.#discovery(resource, found.metadata);
       first ??= found;
     }
-    return first!;
+    // Named, and not to be found: half a configuration, and no reason to think that there is no OAuth.
+    return first!.code === 'ABSENT' ? { code: 'INCONSISTENT', message: `The resource metadata names an authorization server that can't be found. ${first!.message}` } : first!;
   }
 
   /** The origin as issuer: our own guess and nobody's word, so a document there may write itself with a final slash or without. */

@@ -21,7 +21,7 @@ export interface RegistrationRequest extends ClientIdentity {
 /**
  * Registers a client dynamically. Not idempotent: record it as pending before, and treat `OUTCOME_UNKNOWN` as "there may be a client that we don't know".
  * https://www.rfc-editor.org/rfc/rfc7591#section-3
- * @throws {OAuthFault} `REFUSED` and `INVALID_CLIENT` (a token is wanted) in the server's words: a client is required; `TEMPORARY`: nothing was registered, try again;
+ * @throws {OAuthFault} `REFUSED` in the server's words: a client is required; `TEMPORARY`: nothing was registered, try again;
  * `OUTCOME_UNKNOWN`, `INVALID_ANSWER`: one may have been registered; `UNSUPPORTED`, `REFUSED_BY_POLICY`: nothing was sent
  */
 export async function registerClient(request: RegistrationRequest): Promise<RegisteredClient> {
@@ -39,10 +39,12 @@ export async function registerClient(request: RegistrationRequest): Promise<Regi
   });
 }
 
+/** Whatever the refusal's code, here it means the same: no client. */
 function refused(fault: OAuthFault, initialAccessToken: string | null | undefined): OAuthFault {
-  if (fault.status !== 401 && fault.status !== 403) return fault;
-  const hint = initialAccessToken ? 'The initial access token was not accepted.' : 'It may want an initial access token.';
-  return new OAuthFault(fault.code, `${fault.publicMessage} ${hint}`, { status: fault.status, error: fault.error ?? undefined, retryAfterMs: fault.retryAfterMs });
+  if (fault.code === 'TEMPORARY' || fault.code === 'OUTCOME_UNKNOWN') return fault;
+  const wantsToken = fault.status === 401 || fault.status === 403;
+  const hint = !wantsToken ? '' : initialAccessToken ? ' The initial access token was not accepted.' : ' It may want an initial access token.';
+  return new OAuthFault('REFUSED', fault.publicMessage + hint, { status: fault.status ?? undefined, error: fault.error ?? undefined });
 }
 
 /** A registration access token goes over HTTPS, unless the issuer itself is at a plain HTTP address that our policy admits. */
