@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
@@ -14,14 +14,24 @@ let type: ConnectionType;
 let ada: Member;
 let enrollment: Enrollment;
 
-beforeEach(async () => {
+let count = 0;
+
+beforeAll(async () => {
   [world, provider] = await Promise.all([ConsentWorld.create(), startOidcProvider()]);
-  type = await world.type(provider.mcp.url);
   ada = await world.member('ada', 'Ada Lovelace');
-  enrollment = await world.enroll(type, ada);
 });
 
-afterEach(async () => {
+beforeEach(async () => {
+  count += 1;
+  type = await world.type(provider.mcp.url, {}, `warehouse-${count}`);
+  enrollment = await world.enroll(type, ada);
+  provider.decision = 'approve';
+  provider.mcp.tokens.length = 0;
+  provider.presentations.length = 0;
+  world.lines.length = 0;
+});
+
+afterAll(async () => {
   await Promise.all([world.close(), provider.close()]);
 });
 
@@ -40,6 +50,11 @@ async function expectNothingStored(): Promise<void> {
   expect(grant).toMatchObject({ clientId: null, issuer: null, expiresAt: null, refreshable: false });
   expect(enrollmentState(conditions, false, [])).toBe('PENDING_AUTHORIZATION');
   expect(provider.mcp.tokens).toEqual([]);
+}
+
+async function audited() {
+  const { rows } = await world.store.audit.page(world.team.id, { first: 100, after: null });
+  return rows.filter((row) => row.subjectId === enrollment.id);
 }
 
 describe('Consent in local mode', () => {
@@ -62,13 +77,13 @@ describe('Consent in local mode', () => {
     expect(value).toEqual({ kind: 'OAUTH', accessToken: expect.any(String), refreshToken: expect.any(String) });
     expect(credential).toMatchObject({ version: 2, kind: 'OAUTH' });
     expect(credential.fields.map(({ name, isSet }) => [name, isSet])).toEqual([['accessToken', true], ['refreshToken', true]]);
-    expect(grant).toMatchObject({ issuer: provider.issuer, clientId: (await world.setupOf(type)).clientRowId, scopes: ['mcp:tools'], refreshable: true, failedRefreshes: 0 });
+    expect(grant).toMatchObject({ issuer: provider.issuer, clientId: (await world.setupOf(type)).clientRowId, scopes: ['mcp:tools'], refreshable: true, failedRefreshes: 0, refreshAt: new Date(grant!.expiresAt!.getTime() - 1_200_000) });
     expect(grant!.expiresAt!.getTime() - grant!.obtainedAt!.getTime()).toBe(3_600_000);
     expect(enrollmentState(conditions, false, [])).toBe('READY');
     expect(conditions.find((one) => one.type === 'Authorized')).toMatchObject({ status: 'TRUE', reason: 'Accepted' });
     expect(consent).toMatchObject({ state: 'READY', sealed: null });
     expect(provider.mcp.tokens.length).toBeGreaterThan(0);
-    expect((await world.store.audit.page(world.team.id, { first: 10, after: null })).rows).toMatchObject([{ action: 'finishAuthorization', outcome: 'SUCCEEDED', actorName: 'Ada Lovelace', subjectName: 'warehouse' }]);
+    expect(await audited()).toMatchObject([{ action: 'finishAuthorization', outcome: 'SUCCEEDED', actorName: 'Ada Lovelace', subjectName: type.name }]);
   });
 
   test('returns to the return URL with the enrollment and its outcome', async () => {
@@ -304,7 +319,7 @@ describe('An answer', () => {
     const { conditions, consent } = await world.stored(enrollment);
     expect(conditions.find((one) => one.type === 'Authorized')).toMatchObject({ status: 'FALSE', reason: 'ConsentDenied', message: expect.stringContaining('the person said no') });
     expect(consent).toMatchObject({ state: 'DENIED', message: expect.stringContaining('the person said no') });
-    expect((await world.store.audit.page(world.team.id, { first: 10, after: null })).rows).toMatchObject([{ outcome: 'REFUSED', code: 'ACCESS_DENIED' }]);
+    expect(await audited()).toMatchObject([{ outcome: 'REFUSED', code: 'ACCESS_DENIED' }]);
     provider.decision = 'approve';
     expect((await person.follow(await person.press(await person.get(await world.link(enrollment)), 'continue'))).text).toContain('is connected');
   });
@@ -339,8 +354,9 @@ describe('An answer', () => {
   test('with a token that the server refuses asks for action', async () => {
     const person = new Person();
     const answer = await answerOf(person, await world.link(enrollment));
+    const { verify } = provider.mcp.guard;
     provider.mcp.guard.verify = () => Promise.resolve(null);
-    const end = await person.get(answer);
+    const end = await person.get(answer).finally(() => { provider.mcp.guard.verify = verify; });
     expect(end.text).toContain('could not be connected');
     const { conditions, consent, credential } = await world.stored(enrollment);
     expect(credential.version).toBe(2);
@@ -370,7 +386,7 @@ describe('A faulty provider', () => {
   test('whose answer names another issuer is believed nothing, and gets no code', async () => {
     const faulty = await startFaultyAuthorizationServer({ faults: { callbackIss: 'https://evil.example' } });
     try {
-      const mixed = await world.enroll(await world.type(faulty.mcp.url, {}, 'mixed-up'), ada);
+      const mixed = await world.enroll(await world.type(faulty.mcp.url, {}, `mixed-up-${count}`), ada);
       const person = new Person();
       const end = await person.follow(await person.press(await person.get(await world.link(mixed)), 'continue'));
       expect(end.text).toContain('could not be connected');
@@ -387,7 +403,7 @@ describe('A faulty provider', () => {
   test('whose error names another issuer isn\'t quoted', async () => {
     const faulty = await startFaultyAuthorizationServer({ faults: { callbackIss: 'https://evil.example', authorizationError: 'access_denied' } });
     try {
-      const mixed = await world.enroll(await world.type(faulty.mcp.url, {}, 'mixed-up'), ada);
+      const mixed = await world.enroll(await world.type(faulty.mcp.url, {}, `mixed-up-${count}`), ada);
       const person = new Person();
       const end = await person.follow(await person.press(await person.get(await world.link(mixed)), 'continue'));
       expect(end.text).not.toContain('way');
@@ -400,7 +416,7 @@ describe('A faulty provider', () => {
   test('has its words quoted as text', async () => {
     const faulty = await startFaultyAuthorizationServer({ faults: { authorizationError: 'server_error' } });
     try {
-      const failing = await world.enroll(await world.type(faulty.mcp.url, {}, 'failing'), ada);
+      const failing = await world.enroll(await world.type(faulty.mcp.url, {}, `failing-${count}`), ada);
       const person = new Person();
       const end = await person.follow(await person.press(await person.get(await world.link(failing)), 'continue'));
       expect(end.text).toContain('&lt;b&gt;no&lt;/b&gt; way');
@@ -414,7 +430,7 @@ describe('A faulty provider', () => {
   test('that doesn\'t answer leaves the enrollment waiting, and says so', async () => {
     const faulty = await startFaultyAuthorizationServer({ faults: { token: '500' } });
     try {
-      const failing = await world.enroll(await world.type(faulty.mcp.url, {}, 'failing'), ada);
+      const failing = await world.enroll(await world.type(faulty.mcp.url, {}, `failing-${count}`), ada);
       const person = new Person();
       expect((await person.follow(await person.press(await person.get(await world.link(failing)), 'continue'))).text).toContain('could not be connected');
       expect(enrollmentState((await world.stored(failing)).conditions, false, [])).toBe('PENDING_AUTHORIZATION');
@@ -437,7 +453,7 @@ describe('All pages', () => {
       expect(page.headers.get('x-content-type-options')).toBe('nosniff');
       expect(page.text).toMatch(/^<!doctype html>\n<html lang="en">/);
       expect(page.text.match(/<h1>/g)).toHaveLength(1);
-      expect(page.text).not.toMatch(/<script|<iframe|<img|on\w+=|javascript:/i);
+      expect(page.text).not.toMatch(/<script|<iframe|<img|\son\w+=|javascript:/i);
     }
   });
 
