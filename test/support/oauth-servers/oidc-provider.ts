@@ -170,7 +170,7 @@ function presentation(ctx: unknown): Omit<Presentation, 'began' | 'ended'> {
 }
 
 /** oidc-provider warns of its in-memory adapter and keys, which are what a test wants. */
-function quietly<T>(build: () => T): T {
+export function quietly<T>(build: () => T): T {
   const { info, warn } = console;
   console.info = console.warn = () => undefined;
   try {
