@@ -65,7 +65,8 @@ export class CallRunner {
     await this.options.observe(call.route, error);
     // With a key, the first answer is the one that is given again.
     const record = kept.kept ? kept : told;
-    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null }, outcome.content);
+    const { type, enrollment } = call.route;
+    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
   }
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal): Promise<Dispatched> {

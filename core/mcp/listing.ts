@@ -32,8 +32,12 @@ export async function listTools(channel: Channel, limits: ListLimits, fault: (to
     bytes -= Buffer.byteLength(JSON.stringify(page));
     for (const item of page.tools) {
       const reason = unusable(item) ?? (names.has((item as RawTool).name) ? 'the name is used twice' : fault(item as RawTool));
-      if (reason !== null) listing.dropped.push({ name: nameOf(item), reason });
-      else names.add((item as RawTool).name) && listing.tools.push(item as RawTool);
+      if (reason !== null) {
+        listing.dropped.push({ name: nameOf(item), reason });
+        continue;
+      }
+      names.add((item as RawTool).name);
+      listing.tools.push(item as RawTool);
     }
     if (listing.tools.length + listing.dropped.length > limits.maxTools || bytes <= 0) {
       throw new PeerFault('RESULT_TOO_LARGE', `The server lists more than ${limits.maxTools} tools or ${limits.maxBytes} bytes of definitions.`);
@@ -71,7 +75,7 @@ function unusable(item: unknown): string | null {
   if (!isObject(item)) return 'it is not an object';
   const { name, inputSchema } = item;
   if (typeof name !== 'string' || name === '' || name.length > MAX_TOOL_NAME || !oneLine(name)) {
-    return `its name is not a line of 1 to ${MAX_TOOL_NAME} characters`;
+    return `its name is not a text of 1 to ${MAX_TOOL_NAME} characters`;
   }
   if (!isObject(inputSchema)) return 'it has no input schema';
   return deeperThan(item, MAX_DEFINITION_DEPTH) ? `it is nested deeper than ${MAX_DEFINITION_DEPTH} levels` : null;

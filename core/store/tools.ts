@@ -70,12 +70,12 @@ export class Tools {
   async insert(scope: ToolScope, tool: ToolDefinition, change: ToolChange | null): Promise<void> {
     await this.manager.insert(Tool, {
       id: newId(), ...scope, scopeId: scope.enrollmentId ?? scope.connectionTypeId, name: tool.name, definition: tool.definition,
-      definitionHash: tool.hash, acceptedHash: tool.hash, change: storableChange(change), removedAt: null, createdAt: new Date(),
+      definitionHash: tool.hash, acceptedHash: tool.hash, change: storableJson(change), removedAt: null, createdAt: new Date(),
     });
   }
 
   async update(id: string, values: Partial<Pick<Tool, 'definition' | 'definitionHash' | 'acceptedHash' | 'change' | 'removedAt'>>): Promise<void> {
-    await this.manager.update(Tool, { id }, { ...values, ...(values.change == null ? {} : { change: storableChange(values.change) }) } as never);
+    await this.manager.update(Tool, { id }, storableJson(values) as never);
   }
 
   /** Accepts the definition `hash` wherever the type's lists have a tool of that name with it. */
@@ -85,14 +85,4 @@ export class Tools {
       [connectionTypeId, name, hash],
     );
   }
-
-  /** Forgets one list. */
-  async removeScope(scopeId: string): Promise<void> {
-    await this.manager.delete(Tool, { scopeId });
-  }
-}
-
-/** The diff repeats what a server wrote. */
-function storableChange(change: ToolChange | null): ToolChange | null {
-  return change === null ? null : { ...change, diff: storableJson(change.diff) as object };
 }

@@ -96,7 +96,7 @@ const counted = async (): Promise<string> => JSON.stringify((await database.quer
 
 /** Text that would be stored as something else, if at all; what a tool is given isn't stored as text. */
 function unstorable({ path, value }: BadPlace): boolean {
-  return typeof value === 'string' && path[0] !== 'arguments' && /\u0000|\p{Surrogate}/u.test(value);
+  return typeof value === 'string' && path[0] !== 'arguments' && (value.includes('\u0000') || !value.isWellFormed());
 }
 
 interface Refusal { code: string; message: string; field: string[] | null }

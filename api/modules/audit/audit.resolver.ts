@@ -1,4 +1,4 @@
-import { Args, Ctx, Field, FieldResolver, ID, ObjectType, Resolver, Root } from 'type-graphql';
+import { Args, Ctx, Field, FieldResolver, ObjectType, Resolver, Root } from 'type-graphql';
 import type { AuditEvent, AuditOutcome } from '#core/store/entities/audit-event.entity.js';
 import { isId } from '#core/store/ids.js';
 import type { Store } from '#core/store/store.js';
@@ -10,7 +10,7 @@ import { connectionType, connectionView, PageArgs, pageRequest } from '../../gra
 import { DateTimeScalar } from '../../graphql/scalars.js';
 import { UserErrorCode } from '../../graphql/user-error.type.js';
 import { membershipIn } from '../../identity/principal.js';
-import { TeamType } from '../team/team.type.js';
+import { NodeType, TeamType } from '../team/team.type.js';
 import type { TeamView } from '../team/team.view.js';
 
 export const AuditOutcomeEnum = enumType<AuditOutcome>('AuditOutcome', 'How an audited act ended.', {
@@ -19,9 +19,8 @@ export const AuditOutcomeEnum = enumType<AuditOutcome>('AuditOutcome', 'How an a
   FAILED: 'It failed through a fault of Fairlead.',
 });
 
-@ObjectType('AuditEvent', { description: 'Who did what, and how it ended. Calls that were made are in `toolCalls`.', simpleResolvers: true })
-export class AuditEventType {
-  @Field(() => ID, { description: 'Opaque.' }) id!: string;
+@ObjectType('AuditEvent', { implements: NodeType, description: 'Who did what, and how it ended. Calls that were made are in `toolCalls`.', simpleResolvers: true })
+export class AuditEventType extends NodeType {
   @Field(() => String, { description: 'Who, as they were named at the time.' }) actorName!: string;
   @Field(() => String, { nullable: true, description: 'On whose behalf, if that is somebody else.' }) onBehalfOfName!: string | null;
   @Field(() => String, { description: 'The mutation\'s name.' }) action!: string;
@@ -49,7 +48,8 @@ export class TeamAuditResolver {
   }
 }
 
-function auditEventView(event: AuditEvent) {
+/** An event as GraphQL shows it. */
+export function auditEventView(event: AuditEvent) {
   const { actorName, onBehalfOfName, action, subjectType, subjectName, outcome, code, requestId, occurredAt } = event;
-  return { id: nodeId('AuditEvent', event.id), actorName, onBehalfOfName, action, subjectType, subjectName, outcome, code, requestId, occurredAt };
+  return { __typename: 'AuditEvent' as const, id: nodeId('AuditEvent', event.id), actorName, onBehalfOfName, action, subjectType, subjectName, outcome, code, requestId, occurredAt };
 }

@@ -25,6 +25,7 @@ const INTS = named({ 'zero': 0, 'minus one': -1, 'the least': -2_147_483_648, 't
 
 const JSONS = named({
   'empty': {}, 'a list': [], 'a string': 'x', 'a number': 1, 'NUL in it': { a: '\u0000', '\u0000': 1 }, 'a lone surrogate in it': { a: '\ud800', '\udc00': 1 },
+  // oxlint-disable-next-line unicorn/no-thenable -- a caller may send one
   '__proto__': JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}') as object, 'hasOwnProperty': { hasOwnProperty: 1, toString: 2, valueOf: 3, toJSON: 'x', then: 'x', rawJSON: '1' },
   'deep': JSON.parse(`${'{"a":'.repeat(99)}1${'}'.repeat(99)}`) as object, 'too deep': JSON.parse(`${'{"a":'.repeat(150)}1${'}'.repeat(150)}`) as object, 'a wide one': Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`k${index}`, index])),
   'a long text': { text: 'x'.repeat(500_000) },

@@ -7,6 +7,8 @@ export interface ArrivedCall {
   authorization: string | undefined;
   /** Answers it. Without arguments: one text block, `done`. */
   answer(result?: object): void;
+  /** Answers it with an HTTP status and no more. */
+  refuse(status: number): void;
   /** Whether the client has hung up. */
   gone(): boolean;
 }
@@ -34,7 +36,7 @@ export async function startGated(answer?: (call: ArrivedCall) => object | undefi
       if (message.method !== 'tools/call') return sendJson(response, 200, { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
       const call: ArrivedCall = {
         tool: message.params!.name, arguments: message.params!.arguments, authorization: request.headers.authorization,
-        answer: (result = { content: [{ type: 'text', text: 'done' }] }) => reply(result), gone: () => response.destroyed,
+        answer: (result = { content: [{ type: 'text', text: 'done' }] }) => reply(result), refuse: (status) => sendJson(response, status, {}), gone: () => response.destroyed,
       };
       calls.push(call);
       const result = answer?.(call);
