@@ -64,9 +64,9 @@ export function createLoaders(store: Store): Loaders {
   };
 }
 
-/** Forgets what was read: the mutations of one request follow one another, and each must see what those before it did. */
-export function clearLoaders(loaders: Loaders): void {
-  for (const loader of Object.values(loaders) as { clearAll(): unknown }[]) loader.clearAll();
+/** Lets everything be read afresh: something was changed in the middle of the request. */
+export function forgetLoaded(loaders: Loaders): void {
+  for (const loader of Object.values(loaders) as DataLoader<unknown, unknown>[]) loader.clearAll();
 }
 
 function byKey<V>(load: (ids: readonly string[]) => Promise<V[]>, id: (row: V) => string): DataLoader<string, V | null> {

@@ -85,12 +85,12 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: SESSION_IDLE_MS, maxSessions: MAX_SESSIONS, openTimeoutMs: SESSION_OPEN_TIMEOUT_MS });
   const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
-  const upkeep = new Upkeep(store, box, probe, now);
+  const upkeep: Upkeep = new Upkeep({ store, box, probe, now, changed: (teamId) => calls.invalidate(teamId) });
   const schemas = new ToolSchemas();
-  const calls = new CallService({
+  const calls: CallService = new CallService({
     store, databaseUrl, vault, sessions, schemas, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: () => null,
-    typeDue: (id) => void upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
+    typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
@@ -104,7 +104,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const looks = new RateLimit(LOOKS_PER_MINUTE, 60_000, clock, `Looking at servers is limited to ${LOOKS_PER_MINUTE} times a minute for each person: try again a little later.`);
   const tools = new ToolManager(store);
   const schema = await createSchema([
-    new TeamResolver(store, new TeamManager(store, config.oidc !== null), mutations),
+    new TeamResolver(store, new TeamManager(store, upkeep, config.oidc !== null), mutations),
     new TokenResolver(new TokenManager(store, now), mutations),
     new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, looks), mutations),
     new TeamCatalogResolver(store),

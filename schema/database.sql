@@ -306,6 +306,7 @@ create table tokens (
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
   created_at timestamp with time zone default now() not null,
+  voucher_ids uuid[] default '{}'::uuid[] not null,
   constraint tokens_pkey PRIMARY KEY (id),
   constraint tokens_hash_key UNIQUE (hash),
   constraint tokens_check CHECK ((kind = 'INSTALLATION'::text) = (team_id IS NULL)),

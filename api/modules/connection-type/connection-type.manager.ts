@@ -1,11 +1,11 @@
-import { withObservations } from '#core/connection/condition.js';
 import { connectionTypeName, connectionTypeSpec, deriveName, type ConnectionTypeSpec } from '#core/connection/spec.js';
 import { currentTarget, sameTarget } from '#core/connection/target.js';
 import { UserFault } from '#core/errors.js';
+import { canonicalJson } from '#core/json/canonical.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
-import type { Repositories, Store } from '#core/store/store.js';
+import type { Store } from '#core/store/store.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeById, requireRole, teamBySlug } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
@@ -36,7 +36,7 @@ export class ConnectionTypeManager {
     try {
       return await act.commit(async (repositories) => {
         const type = await repositories.connectionTypes.insert(team.id, name, spec);
-        await this.upkeep.writeType(repositories, type, report, null);
+        await this.upkeep.status.writeType(repositories, type, report, 'NONE');
         act.about(team.id, { type: 'ConnectionType', id: type.id, name });
         return type;
       });
@@ -48,23 +48,29 @@ export class ConnectionTypeManager {
 
   /** Managers only. A change of the place that credentials go to suspends every enrollment, and the server is looked at first. */
   async update(act: Act, input: UpdateConnectionTypeInput): Promise<ConnectionType> {
-    const { type } = await this.editable(act, input.id, 'Changing connection types');
+    const { type, membership } = await this.editable(act, input.id, 'Changing connection types');
     refuseOAuth(input);
     const { id: _id, expectedVersion, allowUnreachable, oauth: _oauth, ...changes } = input;
     if (type.version !== expectedVersion) throw staleVersion(type);
     const spec = parseInput(connectionTypeSpec, merged(type.spec, changes));
+    // The version is the generation of the spec: what changes nothing doesn't move it.
+    if (canonicalJson(spec) === canonicalJson(type.spec)) return act.commit(async () => type);
     const moved = !sameTarget(currentTarget(type.spec), currentTarget(spec));
+    if (moved) this.checks.take(membership.memberId);
     const report = moved ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
-    return act.commit(async (repositories) => {
-      if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleVersion((await repositories.connectionTypes.byId(type.id)) ?? type);
-      const updated = (await repositories.connectionTypes.byId(type.id))!;
-      if (report !== null) {
-        await this.suspend(repositories, updated);
-        await this.upkeep.writeType(repositories, updated, report, null);
+    const updated = await act.commit(async (repositories) => {
+      if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleOrGone(await repositories.connectionTypes.byId(type.id));
+      const current = (await repositories.connectionTypes.byId(type.id))!;
+      if (report === null) await this.upkeep.status.restamp(repositories, current);
+      else {
+        await this.upkeep.status.moved(repositories, current);
+        await this.upkeep.status.writeType(repositories, current, report, 'NONE');
       }
-      return updated;
+      return current;
     });
+    if (moved) await this.upkeep.readLogins(type.id);
+    return updated;
   }
 
   /** Managers only. The type, its enrollments and their sealed values are gone when this returns. */
@@ -72,7 +78,7 @@ export class ConnectionTypeManager {
     const { type } = await this.editable(act, input.id, 'Deleting connection types');
     return act.commit(async (repositories) => {
       const removed = await repositories.connectionTypes.remove(type.id, input.expectedVersion ?? null);
-      if (removed === null) throw staleVersion(type);
+      if (removed === null) throw staleOrGone(await repositories.connectionTypes.byId(type.id));
       return removed.enrollmentIds.length;
     });
   }
@@ -87,7 +93,7 @@ export class ConnectionTypeManager {
     await Promise.all(own.map((enrollment) => this.upkeep.checkEnrollment(enrollment.id)));
     return act.commit(async (repositories) => {
       const checked = await repositories.connectionTypes.byId(type.id);
-      if (checked === null) throw new UserFault('NOT_FOUND', 'The connection type was deleted meanwhile.', { field: ['input', 'id'] });
+      if (checked === null) throw staleOrGone(null);
       return checked;
     });
   }
@@ -98,17 +104,6 @@ export class ConnectionTypeManager {
     requireRole(found.membership, 'MANAGER', todo);
     return found;
   }
-
-  private async suspend(repositories: Repositories, type: ConnectionType): Promise<void> {
-    const message = 'The server\'s address or method changed: its owner must confirm the new one before the credential goes there.';
-    const enrollments = await repositories.enrollments.ofType(type.id);
-    const statuses = await repositories.enrollments.statuses(enrollments.map((enrollment) => enrollment.id));
-    for (const status of statuses) {
-      const conditions = withObservations(status.conditions, [{ type: 'Ready', status: 'FALSE', reason: 'Suspended', message }], type.version, new Date());
-      await repositories.enrollments.updateStatus(status.enrollmentId, { conditions, toolsSyncedAt: null });
-      await repositories.tools.removeScope(status.enrollmentId);
-    }
-  }
 }
 
 function nameTaken(name: string): UserFault {
@@ -117,6 +112,10 @@ function nameTaken(name: string): UserFault {
 
 function staleVersion(type: ConnectionType): UserFault {
   return new UserFault('STALE_VERSION', `The connection type was changed since you read it: it is at version ${type.version} now. Read it again, then repeat your change.`, { field: ['input', 'expectedVersion'] });
+}
+
+function staleOrGone(current: ConnectionType | null): UserFault {
+  return current === null ? new UserFault('NOT_FOUND', 'The connection type was deleted meanwhile.', { field: ['input', 'id'] }) : staleVersion(current);
 }
 
 function refuseOAuth(input: { authMethod?: string | null; oauth?: unknown }): void {

@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { isId } from '#core/store/ids.js';
 import type { Store } from '#core/store/store.js';
 import { enrollmentById } from '../../access.js';
 import type { Context } from '../../context.js';
@@ -67,7 +68,7 @@ export class TeamEnrollmentsResolver {
 
   @FieldResolver(() => EnrollmentPage, { description: 'The viewer\'s own enrollments, and those that are shared with the team; oldest first.' })
   async enrollments(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    const request = pageRequest(args);
+    const request = pageRequest(args, isId);
     const { memberId } = membershipIn(context.principal, team.teamId)!;
     const page = await this.store.enrollments.page(team.teamId, memberId, request);
     return connectionView(page, request, (row) => row.id, (row) => enrollmentView(row, context), () => this.store.enrollments.count(team.teamId, memberId));

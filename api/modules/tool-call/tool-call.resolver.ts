@@ -4,7 +4,7 @@ import type { CallService } from '../../call/call-service.js';
 import type { Context } from '../../context.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.js';
-import { clearLoaders } from '../../loaders.js';
+import { forgetLoaded } from '../../loaders.js';
 import type { UserError } from '../../graphql/user-error.type.js';
 import { userError } from '../../graphql/user-error.type.js';
 import { TeamType } from '../team/team.type.js';
@@ -34,6 +34,10 @@ export class ToolCallResolver {
         tool: input.tool, arguments: input.arguments ?? {}, enrollmentId: decoded('Enrollment', input.enrollmentId), idempotencyKey: input.idempotencyKey,
         timeoutMs: input.timeoutMs, wait: input.wait,
       });
+      if (view.went !== undefined) {
+        context.loaders.connectionType.prime(view.went.type.id, view.went.type);
+        context.loaders.enrollment.prime(view.went.enrollment.id, view.went.enrollment);
+      }
       return { toolCall: toolCallView(view, context) };
     });
   }
@@ -58,8 +62,9 @@ export class TeamToolCallsResolver {
     @Arg('filter', () => ToolCallFilter, { nullable: true, description: 'Which ones.' }) filter?: ToolCallFilter | null,
   ) {
     const request = pageRequest(args);
-    if (filter?.assignmentId != null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
-    const chosen = { status: filter?.status ?? undefined, connectionTypeId: decoded('ConnectionType', filter?.connectionTypeId) ?? undefined };
+    const connectionTypeId = decoded('ConnectionType', filter?.connectionTypeId);
+    if (filter?.assignmentId != null || connectionTypeId === '') return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
+    const chosen = { status: filter?.status ?? undefined, connectionTypeId: connectionTypeId ?? undefined };
     const page = await this.calls.list(context.principal, team.teamId, chosen, request);
     const views = await this.calls.views(context.principal, page.rows);
     return connectionView({ ...page, rows: views }, request, (view) => view.record.id, (view) => toolCallView(view, context), () => this.calls.count(context.principal, team.teamId, chosen));
@@ -72,7 +77,7 @@ function decoded(type: 'ConnectionType' | 'Enrollment' | 'ToolCall', id: string 
 }
 
 async function answer<P extends object>(context: Context, work: () => Promise<P>): Promise<(P & { userErrors: UserError[] }) | { userErrors: UserError[] }> {
-  clearLoaders(context.loaders);
+  forgetLoaded(context.loaders);
   try {
     return { ...(await work()), userErrors: [] };
   } catch (error) {
