@@ -22,6 +22,8 @@ export class ChangeableServer {
   credential: { header: string; values: string[] } | null = null;
   /** Each login that it saw: the value of the credential's header, or null. */
   readonly logins: (string | null)[] = [];
+  /** The same of each call of a tool that it answered. */
+  readonly calls: (string | null)[] = [];
   /** Requests so far. */
   requests = 0;
   #server: Server | null = null;
@@ -70,7 +72,9 @@ export class ChangeableServer {
     switch (message.method) {
       case 'initialize': return reply({ protocolVersion: PROTOCOL, capabilities: { tools: {} }, serverInfo: { name: this.name, version: '1.0.0' } });
       case 'tools/list': return reply({ tools: this.toolsOf.get(String(login)) ?? this.tools });
-      case 'tools/call': return reply({ content: [{ type: 'text', text: String(login) }] });
+      case 'tools/call':
+        this.calls.push(login as string | null);
+        return reply({ content: [{ type: 'text', text: String(login) }] });
       case 'ping': return reply({});
       default: return sendJson(response, 200, { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
     }
