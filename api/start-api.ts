@@ -90,7 +90,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const calls: CallService = new CallService({
     store, databaseUrl, vault, sessions, schemas, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: () => null,
-    typeDue: (id) => void upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
+    typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });

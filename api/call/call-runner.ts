@@ -61,7 +61,8 @@ export class CallRunner {
       await stored;
     }
     await this.options.observe(call.route, error);
-    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null }, outcome.content);
+    const { type, enrollment } = call.route;
+    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
   }
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal): Promise<Dispatched> {

@@ -1,17 +1,25 @@
 import type { ConnectionTypeSpec } from './spec.js';
 import type { CredentialTarget } from './target.js';
 
-/** A static credential in clear: exists in memory only, between the vault and a request. */
+/** A credential in clear: exists in memory only, between the vault and a request. */
 export type CredentialValue =
   | { kind: 'NONE' }
   | { kind: 'ACCESS_TOKEN'; accessToken: string }
-  | { kind: 'CUSTOM_HEADERS'; headers: HeaderValue[] };
+  | { kind: 'CUSTOM_HEADERS'; headers: HeaderValue[] }
+  | OAuthTokens;
 
 /** A header as a teammate entered it. `open`: it was declared as no secret when they did, and so may be shown; a later declaration can't make it so. */
 export interface HeaderValue {
   name: string;
   value: string;
   open?: boolean;
+}
+
+/** What a consent or refresh brought; its life is in the enrollment's `OAuthGrant`. Only ever of type Bearer. */
+export interface OAuthTokens {
+  kind: 'OAUTH';
+  accessToken: string;
+  refreshToken: string | null;
 }
 
 /** The request headers that carry the credential; names as declared. */
@@ -25,6 +33,8 @@ export function credentialHeaders(spec: ConnectionTypeSpec, value: CredentialVal
     }
     case 'CUSTOM_HEADERS':
       return Object.fromEntries(value.headers.filter((header) => isDeclared(spec, header.name)).map((header) => [header.name, header.value]));
+    case 'OAUTH':
+      return { Authorization: `Bearer ${value.accessToken}` };
   }
 }
 
@@ -44,6 +54,8 @@ export function credentialSecrets(spec: ConnectionTypeSpec, value: CredentialVal
       const open = new Set(spec.headers.filter((header) => !header.secret).map((header) => header.name.toLowerCase()));
       return value.headers.filter((header) => !(header.open === true && open.has(header.name.toLowerCase()))).map((header) => header.value);
     }
+    case 'OAUTH':
+      return value.refreshToken === null ? [value.accessToken] : [value.accessToken, value.refreshToken];
   }
 }
 

@@ -1,4 +1,5 @@
 import { condition, type Condition, type Observation } from '../connection/condition.js';
+import { AWAITING_CONSENT } from '../connection/state.js';
 import type { AuthMethod } from '../connection/spec.js';
 import type { ProbeReport } from '../mcp/probe.js';
 
@@ -20,6 +21,14 @@ export function reachability(report: ProbeReport, method: AuthMethod): Observati
     case 'REFUSED_BY_POLICY':
       return [{ type: 'Reachable', status: 'FALSE', reason: 'RefusedByPolicy', message: report.message }, ...stalled('RefusedByPolicy', report.message)];
   }
+}
+
+/** Ready as the other conditions have it: a server that answers is of no use without a client at its issuer. Null where nothing is to be said. */
+export function readiness(conditions: readonly Condition[]): Observation | null {
+  const registered = condition(conditions, 'Registered');
+  if (registered === undefined || condition(conditions, 'Reachable')?.status !== 'TRUE') return null;
+  if (registered.status === 'TRUE') return { type: 'Ready', status: 'TRUE', reason: 'Ready', message: '' };
+  return { type: 'Ready', status: 'FALSE', reason: registered.reason, message: registered.message };
 }
 
 function summary(ready: boolean, reason: string, message: string): Observation[] {
@@ -51,6 +60,16 @@ export function toolsSynced(source: 'ANONYMOUS' | 'SHARED' | null, count: number
   return { type: 'ToolsSynced', status: 'TRUE', reason: 'Read', message: `${count} tools, read ${through}.` };
 }
 
+/** The conditions of an enrollment that has no tokens yet. `reason` and `message` are of the last consent that led to none, or say that there was none so far. */
+export function awaitingConsent(reason = 'NotConsented', message = 'Open the link of the enrollment in your browser and consent there.'): Observation[] {
+  return [
+    { type: 'Authorized', status: 'FALSE', reason, message },
+    { type: 'Ready', status: 'FALSE', reason: AWAITING_CONSENT, message },
+    { type: 'Reconciling', status: 'FALSE', reason: 'Observed', message: '' },
+    { type: 'Stalled', status: 'FALSE', reason: 'Observed', message: '' },
+  ];
+}
+
 /** How a server took a credential. */
 export type CredentialVerdict = 'ACCEPTED' | 'NOT_VERIFIABLE' | 'NOT_NEEDED' | 'REJECTED' | 'NOT_TRIED';
 
@@ -64,6 +83,13 @@ export function credentialVerdict(method: AuthMethod, withCredential: ProbeRepor
   if (method === 'NONE') return 'NOT_NEEDED';
   return without?.verdict === 'AUTHENTICATION_REQUIRED' ? 'ACCEPTED' : 'NOT_VERIFIABLE';
 }
+
+const REJECTED: Record<AuthMethod, string> = {
+  NONE: 'The server wants a credential, but this connection type sends none: ask a manager to change its auth method.',
+  ACCESS_TOKEN: 'The server no longer accepts this credential: enter a new one.',
+  CUSTOM_HEADERS: 'The server no longer accepts this credential: enter a new one.',
+  OAUTH: 'The server doesn\'t accept this login: sign in there again with startAuthorization.',
+};
 
 /** Ready of an enrollment whose type goes elsewhere than its owner confirmed. */
 export const SUSPENDED: Observation = {
@@ -98,9 +124,7 @@ export function authorization(method: AuthMethod, verdict: CredentialVerdict): O
       return [{ type: 'Authorized', status: 'UNKNOWN', reason: 'NotTried', message }, { type: 'Ready', status: 'FALSE', reason: 'NotTried', message }, ...settled];
     }
     case 'REJECTED': {
-      const message = method === 'NONE'
-        ? 'The server wants a credential, but this connection type sends none: ask a manager to change its auth method.'
-        : 'The server no longer accepts this credential: enter a new one.';
+      const message = REJECTED[method];
       return [{ type: 'Authorized', status: 'FALSE', reason: 'CredentialRejected', message }, { type: 'Ready', status: 'FALSE', reason: 'CredentialRejected', message }, ...settled];
     }
   }

@@ -4,7 +4,7 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { RawTool } from '../mcp/session.js';
 import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { Repositories } from '../store/store.js';
-import { authorization, reachability, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
+import { authorization, reachability, readiness, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
 import { syncTools } from './tool-sync.js';
 
 /** What trying a credential showed. */
@@ -65,6 +65,18 @@ export class StatusWriter {
     return changed;
   }
 
+  /** Writes what is known of an enrollment without asking its server: that its owner has yet to consent, or that its tokens are new. */
+  async writeEnrollment(repositories: Repositories, seen: ConnectionType, enrollmentId: string, observations: readonly Observation[]): Promise<boolean> {
+    const locked = await lockSeen(repositories, seen);
+    if (locked === null || (await repositories.enrollments.lock(enrollmentId)) === null) return false;
+    const [status] = await repositories.enrollments.statuses([enrollmentId]);
+    const before = status?.conditions ?? [];
+    const conditions = withObservations(before, observations, locked.type.version, this.clock());
+    if (sameMeaning(before, conditions)) return false;
+    await repositories.enrollments.updateStatus(enrollmentId, { conditions });
+    return true;
+  }
+
   /** After a change of the spec that moved neither address nor method: what was observed holds for the new version too. */
   async restamp(repositories: Repositories, type: ConnectionType): Promise<void> {
     const locked = await repositories.connectionTypes.lock(type.id);
@@ -110,7 +122,10 @@ export class StatusWriter {
       observations.push(toolsSynced(list.source, list.tools.length));
     } else if (!status.conditions.some((one) => one.type === TOOLS_NOT_READ.type)) observations.push(TOOLS_NOT_READ);
     const toolsSource = list === 'AS_IT_IS' ? status.toolsSource : list === 'NONE' ? null : list.source;
-    const conditions = withObservations(status.conditions, observations, type.version, now);
+    const seen = withObservations(status.conditions, observations, type.version, now);
+    const ready = readiness(seen);
+    // Against what stood before, so that a time moves only when the status does.
+    const conditions = ready === null ? seen : withObservations(status.conditions, [...observations.filter((one) => one.type !== 'Ready'), ready], type.version, now);
     const moved = !sameMeaning(status.conditions, conditions);
     if (moved) values.conditions = conditions;
     await repositories.connectionTypes.updateStatus(type.id, values);

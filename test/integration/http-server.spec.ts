@@ -323,13 +323,13 @@ describe('operation', () => {
     gate.release?.();
   });
 
-  it('finishes what is running when it closes', async () => {
+  it('finishes what is running when it closes, and waits for nothing else', async () => {
     let entered!: () => void;
     const running = new Promise<void>((resolve) => { entered = resolve; });
     await start({ context: async ({ requestId }) => { setImmediate(entered); return { requestId }; } });
     const answer = post('{ slow }');
     await running;
-    const closed = server!.close(30_000);
+    const closed = server!.close(120_000);
     gate.release!();
     expect(await (await answer).json()).toEqual({ data: { slow: 'done' } });
     await closed;
