@@ -97,6 +97,7 @@ export class EnrollmentManager {
     }
     if (sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) return act.commit(async () => enrollment);
     const wanted = type.spec.authMethod;
+    if (wanted === 'OAUTH') throw new UserFault('ACTION_REQUIRED', 'A login belongs to the address that it was issued for: consent again with startAuthorization.', { field: ['input', 'id'] });
     if (wanted !== 'NONE' && (credential.kind !== wanted || credential.sealed === null)) {
       throw new UserFault('ACTION_REQUIRED', 'The auth method changed, so the stored credential is of no use: enter the new one with updateEnrollment.', { field: ['input', 'id'] });
     }
