@@ -63,10 +63,10 @@ export class CallRunner {
       await stored;
     }
     await this.options.observe(call.route, error);
-    // With a key, the first answer is the one that is given again.
-    const record = kept.kept ? kept : told;
     const { type, enrollment } = call.route;
-    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
+    // With a key, the first answer is the one that is given again.
+    const shown = kept.kept ? kept : told;
+    return withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
   }
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal): Promise<Dispatched> {

@@ -68,8 +68,8 @@ const TOOLS: Record<string, Behaviour> = {
     exchange.response.write(`: ${reflections(exchange)[0]}\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { data: reflections(exchange) } })}\n\n`);
     exchange.response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: exchange.message.id, result: { content: [{ type: 'text', text: reflections(exchange).join('|') }] } })}\n\n`);
   },
-  answer: ({ result, message }) => result({ content: [{ type: 'text', text: (message.params?.['arguments'] as { kept?: boolean }).kept === true ? CONTENTS['keptResult'] : CONTENTS['result'] }], structuredContent: { said: CONTENTS['result'], kept: CONTENTS['keptResult'] } }),
-  'quote-arguments': ({ error, message }) => error(-32602, `no stock of ${String((message.params?.['arguments'] as { text: string }).text)}, says the shelf`),
+  answer: ({ result, message }) => result({ content: [{ type: 'text', text: (message.params!['arguments'] as { kept?: boolean }).kept === true ? CONTENTS['keptResult'] : CONTENTS['result'] }], structuredContent: { said: CONTENTS['result'], kept: CONTENTS['keptResult'] } }),
+  'quote-arguments': ({ error, message }) => error(-32602, `no stock of ${String((message.params!['arguments'] as { text: string }).text)}, says the shelf`),
   'quote-in-400': ({ response, message }) => void response.writeHead(400, { 'content-type': 'text/plain' }).end(JSON.stringify(message)),
   fail: ({ result }) => result({ content: [{ type: 'text', text: CONTENTS['failure'] }], isError: true }),
   hang: () => undefined,

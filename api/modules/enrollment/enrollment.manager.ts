@@ -118,7 +118,11 @@ export class EnrollmentManager {
     if (credential.kind !== 'NONE' && credential.sealed === null) throw new UserFault('ACTION_REQUIRED', 'The credential was cleared: enter one with updateEnrollment.', { field });
     this.tries.take(memberId);
     await this.upkeep.checkEnrollment(enrollment.id);
-    return act.commit(async (repositories) => (await repositories.enrollments.byId(enrollment.id)) ?? enrollment);
+    return act.commit(async (repositories) => {
+      const checked = await repositories.enrollments.byId(enrollment.id);
+      if (checked === null) throw gone();
+      return checked;
+    });
   }
 
   /** Sharing is for the owner, who must be a manager; any manager may end it. */

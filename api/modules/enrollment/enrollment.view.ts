@@ -1,7 +1,7 @@
 import { condition } from '#core/connection/condition.js';
 import { enrollmentState } from '#core/connection/state.js';
 import { currentTarget, sameTarget } from '#core/connection/target.js';
-import { InvariantBroken, type NextAction } from '#core/errors.js';
+import { UserFault, type NextAction } from '#core/errors.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Context } from '../../context.js';
 import { nodeId } from '../../graphql/node-id.js';
@@ -58,6 +58,6 @@ export function enrollmentView(enrollment: Enrollment, context: Context) {
 }
 
 function found<T>(row: T | null): T {
-  if (row === null) throw new InvariantBroken('an enrollment points at a row that is gone');
+  if (row === null) throw new UserFault('NOT_FOUND', 'The enrollment was deleted while it was read.');
   return row;
 }
