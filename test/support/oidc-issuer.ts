@@ -16,8 +16,8 @@ export interface TestIssuer {
 export async function startIssuer(people: readonly string[]): Promise<TestIssuer> {
   const audience = 'https://fairlead.example/';
   const claims = new Map<string, Record<string, unknown>>();
-  let answer: RequestListener;
-  const server = createServer((request, response) => answer(request, response));
+  const provider: { answer?: RequestListener } = {};
+  const server = createServer((request, response) => provider.answer?.(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
@@ -33,7 +33,7 @@ export async function startIssuer(people: readonly string[]): Promise<TestIssuer
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context, resource) => ({ scope: '', audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }) },
     },
   };
-  answer = new Provider(url, configuration).callback();
+  provider.answer = new Provider(url, configuration).callback();
   return {
     url, audience,
     async token(person, said = {}) {

@@ -80,7 +80,7 @@ export async function startOidcProvider(options: OidcProviderOptions = {}): Prom
     close: async () => { await Promise.all([mcp.close(), listener.close()]); },
   };
   provider.use(async (ctx, next) => {
-    if (/^\/interaction\//.test(ctx.path)) return finish(provider, server, ctx.req, ctx.res).then(() => { ctx.respond = false; });
+    if (ctx.path.startsWith('/interaction/')) return finish(provider, server, ctx.req, ctx.res).then(() => { ctx.respond = false; });
     const outage = server.outage?.path.test(ctx.path) ? server.outage : null;
     if (outage !== null && outage.status !== 0) {
       ctx.status = outage.status;
