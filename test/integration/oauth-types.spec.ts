@@ -31,13 +31,16 @@ async function faulty(faults: Faults = {}): Promise<FaultyServer> {
 
 const probe = async (serverUrl: string) => api.must('Probe', { input: { team: 'default', serverUrl } });
 /** The mutation's payload, whatever it says. */
+// oxlint-disable-next-line typescript/no-explicit-any -- tests reach into answers of any shape
 const ask = async (name: string, input: object): Promise<any> => Object.values((await api.gql(name, { input })).data)[0];
 
+// oxlint-disable-next-line typescript/no-explicit-any -- tests reach into answers of any shape
 async function create(serverUrl: string, more: object = {}): Promise<any> {
   names += 1;
   return ask('CreateConnectionType', { team: 'default', displayName: `Type ${names}`, serverUrl, authMethod: 'OAUTH', ...more });
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- tests reach into answers of any shape
 const check = async (id: string): Promise<any> => (await api.must('CheckConnectionType', { input: { id } })).connectionType;
 const conditionOf = (type: { conditions: { type: string }[] }, name: string) => type.conditions.find((one) => one.type === name);
 const registrations = (server: FaultyServer) => server.seen.filter((request) => request.method === 'POST' && request.path.includes('reg')).length;
