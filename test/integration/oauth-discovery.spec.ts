@@ -68,7 +68,6 @@ it.each<[string, Faults, string, string]>([
   ['no token endpoint', { metadataMembers: { token_endpoint: null } }, 'INCONSISTENT', 'token_endpoint'],
   ['a script for an authorization endpoint', { metadataMembers: { authorization_endpoint: 'javascript:alert(1)' } }, 'INCONSISTENT', 'authorization_endpoint'],
   ['a token endpoint at a refused address', { metadataMembers: { token_endpoint: 'http://169.254.169.254/token' } }, 'REFUSED_BY_POLICY', 'refused by policy'],
-  ['a registration endpoint at a refused address', { metadataMembers: { registration_endpoint: 'http://10.0.0.1/register' } }, 'REFUSED_BY_POLICY', 'refused by policy'],
   ['clients authenticated by key only', { authMethods: ['private_key_jwt'] }, 'UNSUPPORTED', 'private_key_jwt'],
   ['pushed requests demanded', { metadataMembers: { require_pushed_authorization_requests: true } }, 'UNSUPPORTED', '9126'],
   ['no code flow', { metadataMembers: { response_types_supported: ['token'] } }, 'UNSUPPORTED', 'code'],
@@ -83,6 +82,21 @@ it.each<[string, Faults, string, string]>([
   expect(report.failure!.message).toContain(message);
   expect(outcome(report)).toMatchObject({ outcome: 'NOT_SUPPORTED', retryable: code === 'UNREACHABLE' });
 }));
+
+it('takes a registration endpoint at a refused address for none, and says so', () => faulty({ faults: { metadataMembers: { registration_endpoint: 'http://10.0.0.1/register' } } }, async (server) => {
+  const report = await discover(way, server.mcp.url);
+  expect(report.steps.at(-1)).toMatchObject({ outcome: 'FAILED', message: expect.stringContaining('"registration_endpoint" is refused by policy') });
+  expect(outcome(report)).toMatchObject({ outcome: 'CLIENT_REQUIRED', registrationMethods: ['PREREGISTERED'] });
+}));
+
+it('finds no OAuth at a server that answers everything with some JSON', async () => {
+  const server = await way.kept(startGuardedMcp({ authorizationServers: null, verify: () => Promise.resolve(null), metadataAt: 'nowhere' }, (request, response) => {
+    if (request.method !== 'GET') return false;
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"status":"ok"}');
+    return true;
+  }));
+  expect((await discover(way, server.url)).failure).toMatchObject({ code: 'ABSENT' });
+});
 
 it('admits a server that doesn\'t advertise PKCE where that is allowed, but not one that lists other methods only', () => faulty({ faults: { pkceMethods: null } }, async (server) => {
   expect((await discover(way, server.mcp.url, { allowUnadvertisedPkce: true })).found).toMatchObject({ issuer: server.issuer, pkceAdvertised: false });

@@ -1,4 +1,6 @@
 import { finishAuthorization } from '#core/oauth/callback.js';
+import { documentClient } from '#core/oauth/client-metadata.js';
+import { chooseRegistration } from '#core/oauth/outcome.js';
 import { insufficientScope } from '#core/oauth/challenge.js';
 import { refreshTokens } from '#core/oauth/refresh.js';
 import { refreshPlan } from '#core/oauth/refresh-plan.js';
@@ -130,6 +132,28 @@ it('logs in at the SDK\'s demo, which gives no refresh token and has no revocati
   expect(await tryToken(demo.url, tokens.accessToken)).toBe(200);
   expect(await revokeTokens({ ...parties, tokens })).toMatchObject({ outcome: 'NOT_SUPPORTED' });
 });
+
+it('logs in as the client that a metadata document makes us, without registering', () => faulty({ acceptsDocuments: true }, async (server) => {
+  const url = 'https://fairlead.example/.well-known/fairlead-client.json';
+  const discovery = await discovered(way, server.mcp.url);
+  expect(chooseRegistration(discovery, { hasClient: false, clientMetadataUrl: url })).toBe('METADATA_DOCUMENT');
+  const { parties, tokens } = await loggedIn(way, server.mcp.url, { discovery, client: documentClient(url) });
+  expect(await refresh(parties, tokens)).toMatchObject({ tokenType: 'Bearer' });
+  expect(server.tokenRequests.map((body) => body.get('client_id'))).toEqual([url, url]);
+  expect(server.clients.size).toBe(0);
+}));
+
+it('shows no code, verifier, token or secret in any fault, at a server that quotes whatever it gets', () => faulty({}, async (server) => {
+  const { parties, tokens } = await loggedIn(way, server.mcp.url);
+  const { pending, parameters } = await consented(way, server.mcp.url, { discovery: parties.discovery, client: parties.client });
+  const secrets = [parties.client.clientSecret!, pending.codeVerifier, parameters.get('code')!, tokens.refreshToken!, tokens.accessToken];
+  server.faults.tokenQuotes = true;
+  const faults = [await faultOf(finishAuthorization({ ...parties, pending, parameters })), await faultOf(refresh(parties, tokens))];
+  for (const fault of faults) {
+    expect(fault.publicMessage).toContain('[redacted]');
+    for (const secret of secrets) expect(JSON.stringify([fault, fault.message, fault.publicMessage, fault.stack, fault.cause])).not.toContain(secret);
+  }
+}));
 
 describe('the request for consent', () => {
   it('holds PKCE, state and resource, keeps the endpoint\'s own query, and differs each time', () => faulty({}, async (server) => {
