@@ -1,3 +1,5 @@
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Principal } from '../identity/principal.js';
 
@@ -35,6 +37,8 @@ export interface ToolCallView {
   /** MCP content blocks, values unchanged; null where there is no result to show. */
   content: unknown[] | null;
   structuredContent: unknown;
+  /** The rows that the call went by, where it was made just now: whoever shows it needn't read them again. */
+  went?: { type: ConnectionType; enrollment: Enrollment };
 }
 
 /** What a tool answered, scrubbed, as it is sealed and shown. */

@@ -107,7 +107,7 @@ class Search {
   async #resource(): Promise<ResourceMetadata | DiscoveryFailure | null> {
     const named = this.#metadataUrl;
     let unreachable: DiscoveryFailure | null = null;
-    for (const url of [...new Set([...(named === null ? [] : [named]), ...resourceMetadataUrls(this.#serverUrl)])]) {
+    for (const url of new Set([...(named === null ? [] : [named]), ...resourceMetadataUrls(this.#serverUrl)])) {
       const lookup = await this.log.find('resource metadata', url, (json) => readResourceMetadata(json, this.#serverUrl));
       if (lookup.kind === 'FOUND') {
         if (named !== null && url !== named) this.#fallbacks.push(`The challenge names resource metadata at ${quotePeer(named)}, where there is none; the well-known place was used.`);

@@ -1,7 +1,7 @@
 import { In, type EntityManager } from 'typeorm';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
-import { newId } from './ids.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { storableJson } from './storable.js';
 
 /** What a new enrollment is made of; id, times and status are filled in. */
 export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt'>;
@@ -9,10 +9,6 @@ export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt'>;
 /** Enrollments with their sealed credentials and status. */
 export class Enrollments {
   constructor(private readonly manager: EntityManager) {}
-
-  static newId(): string {
-    return newId();
-  }
 
   byId(id: string): Promise<Enrollment | null> {
     return this.manager.findOneBy(Enrollment, { id });
@@ -83,9 +79,31 @@ export class Enrollments {
     return result.affected === 1;
   }
 
+  /** The enrollment, which can't go until the transaction ends; null when it is gone. */
+  lock(id: string): Promise<Enrollment | null> {
+    return this.manager.findOne(Enrollment, { where: { id }, lock: { mode: 'for_key_share' } });
+  }
+
+  /** Enrollments of the type whose own list of tools was never read, or not since the type had one; oldest first. */
+  async withoutTools(connectionTypeId: string): Promise<string[]> {
+    const rows = (await this.manager.query(
+      'select e.id from enrollments e join enrollment_status s on s.enrollment_id = e.id where e.connection_type_id = $1 and s.tools_synced_at is null order by e.id',
+      [connectionTypeId],
+    )) as { id: string }[];
+    return rows.map((row) => row.id);
+  }
+
+  /** From now on the type has the list: the logins' own are to be read again when that ends. */
+  async endOwnLists(connectionTypeId: string): Promise<void> {
+    await this.manager.query(
+      'update enrollment_status set tools_synced_at = null where tools_synced_at is not null and enrollment_id in (select id from enrollments where connection_type_id = $1)',
+      [connectionTypeId],
+    );
+  }
+
   /** A deleted enrollment is no error. */
   async updateStatus(id: string, values: Partial<Omit<EnrollmentStatus, 'enrollmentId'>>): Promise<void> {
-    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...values, updatedAt: new Date() });
+    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...storableJson(values), updatedAt: new Date() });
   }
 
   /** Returns whether there was one; the sealed value goes with it. */

@@ -13,8 +13,9 @@ export class OAuthGrants {
     return this.manager.createQueryBuilder(OAuthGrant, 'g').where('g.enrollment_id = any(:ids)', { ids: enrollmentIds }).getMany();
   }
 
+  /** Makes the row of an enrollment, unless it has one. */
   async insert(enrollmentId: string, teamId: string): Promise<void> {
-    await this.manager.insert(OAuthGrant, { enrollmentId, teamId, scopes: [], wantedScopes: [], refreshable: false, failedRefreshes: 0, updatedAt: new Date() });
+    await this.manager.query('insert into oauth_grants (enrollment_id, team_id) values ($1, $2) on conflict do nothing', [enrollmentId, teamId]);
   }
 
   async update(enrollmentId: string, values: Partial<Omit<OAuthGrant, 'enrollmentId' | 'teamId'>>): Promise<void> {

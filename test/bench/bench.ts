@@ -1,0 +1,169 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApiProcess } from './api-process.js';
+import type { Bounds, Run } from './callers.js';
+import { Catalog, TYPE_NAME } from './catalog.js';
+import { ChildProgram } from './child-program.js';
+import { contractDocument } from './contract-document.js';
+import { wrongs, type Books } from './correctness.js';
+import { readProfile, type TimeSpent } from './cpu-profile.js';
+import type { DirectAnswers } from './direct.js';
+import type { KeyedCall, LoadAnswers, Login } from './load.js';
+import type { ServerAnswers } from './mcp-server.js';
+import type { Plan } from './plan.js';
+import { quantile, type Leg } from './statistics.js';
+
+/** The ways of calling that are compared: the SDK's client, `callTool`, and `callTool` with an idempotency key. */
+export const WAYS = ['direct', 'through', 'keyed'] as const;
+export type Way = (typeof WAYS)[number];
+
+/** The turns of one number of callers. */
+export interface Comparisons {
+  callers: number;
+  turns: Record<Way, Leg[]>;
+}
+
+/** Resident memory of the API process in MiB. */
+export interface Memory {
+  started: number;
+  /** After all rounds. */
+  afterLoad: number;
+  /** After {@link Plan.sessions} enrollments were made and each was called once, on top of that. */
+  withSessions: number;
+  sessions: number;
+  coldMs: { median: number; p99: number };
+}
+
+/** Where the time goes in the API process, by number of callers. */
+export type Profile = { callers: number; spent: TimeSpent; calls: number; seconds: number }[];
+
+/** Logins that the SDK's client and the load generator use for the comparison. */
+const DIRECT_LOGIN = 'direct';
+const PROFILE_MS = 4000;
+
+/** One run of the benchmark: processes, calls, and the books that are kept of them. */
+export class Bench {
+  readonly #document = contractDocument('CallTool');
+  readonly #made = new Map<string, number>();
+  readonly #answerFaults: Books['answerFaults'] = { count: 0, examples: [] };
+  readonly #repetitionFaults: string[] = [];
+  #madeThrough = 0;
+  #distinctIds = 0;
+  #keyed: KeyedCall[] = [];
+  #login!: Login;
+  #startedMiB = 0;
+
+  private constructor(
+    private readonly directory: string, private readonly server: ChildProgram<ServerAnswers>, private readonly serverUrl: string, private readonly direct: ChildProgram<DirectAnswers>,
+    private readonly load: ChildProgram<LoadAnswers>, private api: ApiProcess, private catalog: Catalog,
+  ) {}
+
+  /** Starts every process, on a fresh state directory, and makes what is called. */
+  static async start(): Promise<Bench> {
+    const directory = await mkdtemp(join(tmpdir(), 'fairlead-bench-'));
+    const [server, direct, load] = [ChildProgram.start<ServerAnswers>('mcp-server'), ChildProgram.start<DirectAnswers>('direct'), ChildProgram.start<LoadAnswers>('load')];
+    const api = await ApiProcess.start(directory);
+    const serverUrl = await server.ask('url', undefined as never);
+    const bench = new Bench(directory, server, serverUrl, direct, load, api, new Catalog(api.url, await api.adminToken()));
+    bench.#startedMiB = await api.residentMiB();
+    await bench.catalog.createType(serverUrl);
+    [bench.#login] = await bench.catalog.enroll(1) as [Login];
+    return bench;
+  }
+
+  /** Ends every process and removes the state directory. */
+  async stop(): Promise<void> {
+    await this.api.stop();
+    await Promise.all([this.load.stop(), this.direct.stop(), this.server.stop()]);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** All ways of calling take turns, side by side, for each number of callers. */
+  async compare(plan: Plan, progress: (text: string) => void): Promise<Comparisons[]> {
+    const { warmUpMs, turnMs: ms, maxCalls, rounds, settleMs } = plan;
+    const most = Math.max(...plan.callers);
+    if (settleMs > 0) for (const way of WAYS) await this.#turn(way, { callers: most, warmUpMs: settleMs, ms: 0, maxCalls });
+    const all: Comparisons[] = [];
+    for (const callers of plan.callers) {
+      const turns: Comparisons['turns'] = { direct: [], through: [], keyed: [] };
+      for (let round = 0; round < rounds; round++) {
+        progress(`${callers} caller${callers === 1 ? '' : 's'}, round ${round + 1} of ${rounds}`);
+        // To and fro, so that nobody always comes after the same one.
+        for (const way of round % 2 === 0 ? WAYS : WAYS.toReversed()) turns[way].push(legOf(await this.#turn(way, { callers, warmUpMs, ms, maxCalls })));
+      }
+      all.push({ callers, turns });
+    }
+    this.#repetitionFaults.push(...await this.load.ask('repeat', { ...this.#target(), calls: this.#keyed }));
+    return all;
+  }
+
+  /** Makes many enrollments, calls each once, and looks at the API's memory. */
+  async memory(sessions: number): Promise<Memory> {
+    const afterLoad = await this.api.residentMiB();
+    const logins = await this.catalog.enroll(sessions);
+    const run = await this.#through(logins, { callers: 4, warmUpMs: 0, ms: 120_000, maxCalls: logins.length }, false);
+    const coldMs = { median: quantile(run.latencies, 0.5), p99: quantile(run.latencies, 0.99) };
+    return { started: this.#startedMiB, afterLoad, withSessions: await this.api.residentMiB(), sessions, coldMs };
+  }
+
+  /** What is wrong; see {@link wrongs}. */
+  async check(): Promise<string[]> {
+    return wrongs({
+      made: this.#made, madeThrough: this.#madeThrough, distinctIds: this.#distinctIds, answerFaults: this.#answerFaults, repetitionFaults: this.#repetitionFaults,
+      seen: await this.server.ask('seen', undefined as never), stored: await this.catalog.storedCalls(), storedSucceeded: await this.catalog.storedCalls('SUCCEEDED'),
+    });
+  }
+
+  /** Starts the API anew under Node's profiler, on the same state, and says where its time goes. It is slower meanwhile. */
+  async profile(callers: readonly number[]): Promise<Profile> {
+    await this.api.stop();
+    this.api = await ApiProcess.start(this.directory, ['--cpu-prof', '--cpu-prof-interval=400', `--cpu-prof-dir=${this.directory}`, '--cpu-prof-name=api.cpuprofile']);
+    this.catalog = new Catalog(this.api.url, await this.api.adminToken());
+    const runs: { callers: number; run: Run }[] = [];
+    for (const count of [Math.max(...callers), ...callers]) runs.push({ callers: count, run: await this.#through([this.#login], { callers: count, warmUpMs: 500, ms: PROFILE_MS, maxCalls: Infinity }, false) });
+    await this.api.stop();
+    // The first one was for warming up.
+    return runs.slice(1).map(({ callers: count, run }) => ({
+      callers: count, calls: run.latencies.length, seconds: (run.window.to - run.window.from) / 1e6, spent: readProfile(join(this.directory, 'api.cpuprofile'), run.window),
+    }));
+  }
+
+  #turn(way: Way, bounds: Bounds): Promise<Run> {
+    return way === 'direct' ? this.#directly(bounds) : this.#through([this.#login], bounds, way === 'keyed');
+  }
+
+  async #directly(bounds: Bounds): Promise<Run> {
+    const run = await this.direct.ask('run', { ...bounds, url: this.serverUrl, login: DIRECT_LOGIN });
+    this.#count(DIRECT_LOGIN, run.calls);
+    return this.#noted(run);
+  }
+
+  async #through(logins: Login[], bounds: Bounds, keyed: boolean): Promise<Run> {
+    const run = await this.load.ask('run', { ...bounds, ...this.#target(), logins, keyed });
+    // They took turns.
+    logins.forEach(({ login }, index) => this.#count(login, Math.ceil((run.calls - index) / logins.length)));
+    this.#madeThrough += run.calls;
+    this.#distinctIds += run.distinctIds;
+    this.#keyed.push(...run.keyed);
+    return this.#noted(run);
+  }
+
+  #target() {
+    return { url: this.api.url, document: this.#document, connectionType: TYPE_NAME };
+  }
+
+  #count(login: string, calls: number): void {
+    if (calls > 0) this.#made.set(login, (this.#made.get(login) ?? 0) + calls);
+  }
+
+  #noted(run: Run): Run {
+    this.#answerFaults.count += run.faults.count;
+    if (this.#answerFaults.examples.length < 5) this.#answerFaults.examples.push(...run.faults.examples);
+    return run;
+  }
+}
+
+function legOf({ latencies, perSecond }: Run): Leg {
+  return { median: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), perSecond };
+}

@@ -1,0 +1,46 @@
+import { Bench } from './bench.js';
+import { planOf, USAGE } from './plan.js';
+import { comparisonText, machineText, memoryText, profileText, STRETCH, verdictsOn, verdictText } from './report.js';
+
+/**
+ * `npm run bench`: how `callTool` compares to the SDK's client that calls the same server directly, side by side in one run, on one Node. Exits with 1 only
+ * if something is wrong; a missed target is printed, with where the time goes.
+ */
+async function main(flags: string[]): Promise<number> {
+  if (flags.includes('--help')) return say(USAGE), 0;
+  const plan = planOf(flags);
+  say(`${machineText()}\n`);
+  const bench = await Bench.start();
+  try {
+    const comparisons = await bench.compare(plan, progress);
+    progress(`${plan.sessions} sessions`);
+    const memory = await bench.memory(plan.sessions);
+    const faults = await bench.check();
+    progress('');
+    const verdicts = verdictsOn(comparisons, memory);
+    const missed = verdicts.some(({ met }) => !met);
+    say(`${comparisonText(comparisons)}\n${memoryText(memory)}\n\n${verdictText(verdicts)}`);
+    say(`(Medians of the rounds, their ranges in parentheses. The next targets are ${STRETCH.latency}× at 1 caller and ${STRETCH.throughput}× at 16.)\n`);
+    for (const fault of faults) say(`WRONG  ${fault}`);
+    if (faults.length > 0) return 1;
+    say('RIGHT  Every nonce came back in its own answer, every call reached the server once and with its own credential, and every call is on record.\n');
+    if (plan.profile === 'ALWAYS' || (plan.profile === 'WHEN_MISSED' && missed)) say(profileText(await bench.profile(plan.callers)));
+    return 0;
+  } finally {
+    await bench.stop();
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** On a terminal, one line that is written over. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+});

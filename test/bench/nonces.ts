@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * The credential that a login calls with. It follows from the login's name, and so does what its nonces begin with: so the server can tell, for each
+ * call, whether it came with the credential of the login that made it.
+ */
+export function credentialOf(login: string): string {
+  return `bench-${createHash('sha256').update(login).digest('hex').slice(0, 32)}`;
+}
+
+/** A nonce that no other call of this login has. */
+export function nonceOf(login: string, sequence: number): string {
+  return `${login}:${sequence}`;
+}
+
+/** Whose nonce it is. */
+export function loginOf(nonce: string): string {
+  return nonce.slice(0, nonce.lastIndexOf(':'));
+}

@@ -1,0 +1,92 @@
+import { cpus, totalmem } from 'node:os';
+import type { Comparisons, Memory, Profile, Way } from './bench.js';
+import { compare, medianLeg } from './statistics.js';
+
+/** What is asked for (issue 2, point 11), and what comes after it (issue 6, point 5). */
+export const TARGETS = { latency: 2.5, throughput: 0.5, memoryMiB: 150 } as const;
+export const STRETCH = { latency: 1.75, throughput: 0.8 } as const;
+
+const NAMES: Record<Way, string> = { direct: 'the SDK\'s client, directly', through: 'callTool', keyed: 'callTool with an idempotency key' };
+
+/** One figure with its target. */
+export interface Verdict {
+  what: string;
+  value: string;
+  target: string;
+  met: boolean;
+}
+
+/** The verdicts: at each number of callers, and on memory where so many sessions were open that the target says something. */
+export function verdictsOn(comparisons: readonly Comparisons[], memory: Memory): Verdict[] {
+  const verdicts = comparisons.flatMap(({ callers, turns }): Verdict[] => {
+    const { latency, throughput } = compare(turns.through, turns.direct);
+    return [
+      { what: `median, ${callersText(callers)}`, value: times(latency), target: `at most ${times(TARGETS.latency)} direct`, met: latency <= TARGETS.latency },
+      { what: `throughput, ${callersText(callers)}`, value: times(throughput), target: `at least ${times(TARGETS.throughput)} direct`, met: throughput >= TARGETS.throughput },
+    ];
+  });
+  if (memory.sessions < 1000) return verdicts;
+  return [...verdicts, { what: `memory, ${memory.sessions} warm sessions`, value: `${memory.withSessions.toFixed(0)} MiB`, target: `under ${TARGETS.memoryMiB} MiB`, met: memory.withSessions < TARGETS.memoryMiB }];
+}
+
+/** Which machine, and which Node. */
+export function machineText(): string {
+  return `Node ${process.versions.node} on ${process.platform}-${process.arch}, ${cpus().length} × ${cpus()[0]?.model.trim() || 'unknown processor'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+}
+
+/** The table of figures: medians of the rounds, and the medians of the ratios within each round. */
+export function comparisonText(comparisons: readonly Comparisons[]): string {
+  const rows = comparisons.flatMap(({ callers, turns }) => [
+    [callersText(callers), 'median', 'p99', 'calls/s', 'median, times direct', 'throughput, times direct'],
+    ...(['direct', 'through', 'keyed'] as const).map((way) => {
+      const leg = medianLeg(turns[way]);
+      const { latency, latencyRange, throughput, throughputRange } = compare(turns[way], turns.direct);
+      const ratios = way === 'direct' ? ['', ''] : [`${times(latency)} (${latencyRange.map(two).join('–')})`, `${times(throughput)} (${throughputRange.map(two).join('–')})`];
+      return [`  ${NAMES[way]}`, `${two(leg.median)} ms`, `${two(leg.p99)} ms`, leg.perSecond.toFixed(0), ...ratios];
+    }),
+  ]);
+  return tableText(rows);
+}
+
+/** Memory, and what the first call of each session took. */
+export function memoryText({ started, afterLoad, withSessions, sessions, coldMs }: Memory): string {
+  return `Memory of the API process: ${started.toFixed(0)} MiB when started, ${afterLoad.toFixed(0)} MiB after all rounds, ${withSessions.toFixed(0)} MiB with ${sessions} warm sessions on top.\n`
+    + `The first call of a session, which opens it (4 callers): median ${two(coldMs.median)} ms, p99 ${two(coldMs.p99)} ms.`;
+}
+
+/** The verdicts, one a line. */
+export function verdictText(verdicts: readonly Verdict[]): string {
+  return tableText(verdicts.map(({ what, value, target, met }) => [met ? 'MET' : 'MISSED', what, value, target]));
+}
+
+/** Where the time goes. */
+export function profileText(profile: Profile): string {
+  return profile.map(({ callers, spent, calls, seconds }) => {
+    const perCall = (share: number): string[] => [`${(share * 100).toFixed(1)} %`, `${(share * seconds * 1e6 / calls).toFixed(0)} µs`];
+    const rows = [
+      [`The API process, ${callersText(callers)}, under the profiler`, 'share', 'a call'],
+      ...spent.parts.filter(([, share]) => share >= 0.005).map(([name, share]) => [`  ${name}`, ...perCall(share)]),
+      ['Functions by their own time', '', ''],
+      ...spent.functions.map(([name, share]) => [`  ${name}`, ...perCall(share)]),
+    ];
+    return tableText(rows);
+  }).join('\n');
+}
+
+function callersText(callers: number): string {
+  return `${callers} caller${callers === 1 ? '' : 's'}`;
+}
+
+function times(ratio: number): string {
+  return `${two(ratio)}×`;
+}
+
+function two(value: number): string {
+  return value.toFixed(2);
+}
+
+/** Columns as wide as what is in them; the first is flush left, others right where they are numbers. */
+function tableText(rows: string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => (/^\d/.test(cell) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd()).join('\n') + '\n';
+}
