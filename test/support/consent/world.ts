@@ -88,7 +88,7 @@ export class ConsentWorld {
       transport: this.transport, random: () => 0,
       setupOf: (type) => this.setupOf(type),
       clientRefused: async (type) => void this.refusedClients.push(type.name),
-      clientMetadata: () => clientMetadataDocument(publicUrl(), { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
+      clientMetadata: () => clientMetadataDocument(publicUrl(), null, { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
     });
     this.#server = await createHttpServer({
       schema: new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields: { hello: { type: GraphQLString, resolve: () => 'world' } } }) }),
