@@ -51,7 +51,7 @@ export class CallRunner {
     // While the database doesn't take records, nothing is sent before its record is stored.
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
-    const { outcome, error } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const { outcome, error, route } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
     const record = this.#ended(call.record, outcome, began);
     if (record.kept) {
       await this.#complete(record, outcome);
@@ -60,8 +60,8 @@ export class CallRunner {
       this.options.records.storeSoon(record);
       await stored;
     }
-    await this.options.observe(call.route, error);
-    const { type, enrollment } = call.route;
+    await this.options.observe(route, error);
+    const { type, enrollment } = route;
     return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
   }
 
