@@ -1,9 +1,12 @@
 import type { ConnectionTypeSpec } from '#core/connection/spec.js';
+import { scopesToRequest } from '#core/oauth/scopes.js';
+import type { ServerMetadata } from '#core/oauth/server-metadata.js';
 import type { OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
 
-/** The scopes that a consent asks for. */
+/** The scopes that a consent asks for, with those of a step-up; what is configured while nothing is discovered. */
 export function askedScopes(spec: Pick<ConnectionTypeSpec, 'oauth'>, discovery: OAuthDiscovery | null, grant: OAuthGrant | null): string[] {
-  const usual = [spec.oauth?.scopes ?? [], discovery?.challengeScopes ?? [], discovery?.scopesSupported ?? []].find((list) => list.length > 0) ?? [];
-  return [...new Set([...usual, ...(grant?.wantedScopes ?? [])])];
+  const configured = spec.oauth?.scopes ?? [];
+  if (discovery === null) return [...configured];
+  return scopesToRequest({ ...discovery, metadata: discovery.metadata as unknown as ServerMetadata }, configured, grant?.wantedScopes ?? []);
 }

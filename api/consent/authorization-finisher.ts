@@ -1,17 +1,18 @@
 import { condition } from '#core/connection/condition.js';
-import type { OAuthTokens } from '#core/connection/credential.js';
 import { currentTarget, sameTarget, type CredentialTarget } from '#core/connection/target.js';
 import { InvariantBroken, UserFault } from '#core/errors.js';
+import { finishAuthorization } from '#core/oauth/callback.js';
 import { OAuthFault } from '#core/oauth/fault.js';
+import type { TokenSet } from '#core/oauth/token-set.js';
 import type { AuditOutcome } from '#core/store/entities/audit-event.entity.js';
-import type { CredentialField } from '#core/store/entities/enrollment.entity.js';
-import type { OAuthAuthorization, OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
+import type { OAuthAuthorization } from '#core/store/entities/oauth-grant.entity.js';
 import type { Repositories } from '#core/store/store.js';
+import { credentialOf, fieldsOf, lifeOf } from '#core/upkeep/oauth-tokens-life.js';
+import { freshness } from '#core/upkeep/oauth-tokens-observations.js';
 import { authorization as authorizationObservations, awaitingConsent } from '#core/upkeep/observations.js';
-import { flowContext } from './authorization-sender.js';
+import { openFlow } from './flow.js';
 import { hashOf, matches } from './one-time-secret.js';
 import type { ConsentParts } from './parts.js';
-import type { SealedFlow, Tokens } from './protocol.js';
 import type { ConsentOutcome } from './return-urls.js';
 import { situationOf, type Situation } from './situation.js';
 
@@ -66,26 +67,27 @@ export class AuthorizationFinisher {
     return now?.state === 'EXPIRED' ? concluded(situation, { outcome: 'EXPIRED', message: OVER }) : { kind: 'REFUSED', reason: 'FINISHED' };
   }
 
-  async #redeem(situation: Situation, { parameters, state, requestId }: Answer): Promise<Ending> {
+  async #redeem(situation: Situation, { parameters, requestId }: Answer): Promise<Ending> {
     const { authorization, type } = situation;
-    const { protocol, setupOf, store, vault } = this.parts;
+    const { setupOf, store, transport, vault } = this.parts;
     try {
-      const flow = JSON.parse((await vault.open(authorization.teamId, flowContext(authorization.id), authorization.sealed!)).toString('utf8')) as SealedFlow;
-      const setup = await setupOf(type);
-      if (setup.clientRowId !== authorization.clientId || setup.discovery.issuer !== authorization.issuer) return await this.#end(situation, 'FAILED', CHANGED, 'STALE_VERSION', requestId);
-      const asked = await store.now();
-      const tokens = await protocol.finish(setup, { parameters, redirectUri: flow.redirectUri, state, verifier: flow.verifier, scopes: authorization.scopes });
-      return await this.#keep(situation, tokens, flow.target, asked, requestId);
+      const { pending, target } = await openFlow(vault, authorization);
+      const { client, clientRowId, discovery } = await setupOf(type);
+      if (clientRowId !== authorization.clientId || discovery.issuer !== authorization.issuer) return await this.#end(situation, 'FAILED', CHANGED, 'STALE_VERSION', requestId);
+      // Lifetimes are counted by the clock that all processes share.
+      const sentAt = await store.now();
+      const tokens = await finishAuthorization({ parameters, pending, client, discovery, transport, now: () => sentAt });
+      return await this.#keep(situation, tokens, target, requestId);
     } catch (error) {
       return this.#failed(situation, error, requestId);
     }
   }
 
   /** Stores the tokens first, and only then uses them, to see what the server says. */
-  async #keep(situation: Situation, tokens: Tokens, target: CredentialTarget, asked: Date, requestId: string): Promise<Ending> {
+  async #keep(situation: Situation, tokens: TokenSet, target: CredentialTarget, requestId: string): Promise<Ending> {
     const { enrollment } = situation;
     const { changed, logger, store, upkeep } = this.parts;
-    for (let attempt = 1; !(await this.#store(situation, tokens, target, asked, requestId)); attempt += 1) {
+    for (let attempt = 1; !(await this.#store(situation, tokens, target, requestId)); attempt += 1) {
       if (attempt === STORE_ATTEMPTS) throw new InvariantBroken('the credential\'s version moves faster than it can be replaced');
     }
     changed(enrollment.teamId);
@@ -100,22 +102,22 @@ export class AuthorizationFinisher {
   }
 
   /** False when the credential's version has moved meanwhile: a refresh finished. The consent is newer, so it is tried again and wins. */
-  async #store(situation: Situation, tokens: Tokens, target: CredentialTarget, asked: Date, requestId: string): Promise<boolean> {
+  async #store(situation: Situation, tokens: TokenSet, target: CredentialTarget, requestId: string): Promise<boolean> {
     const { authorization, enrollment, type } = situation;
-    const { box, store, now, upkeep } = this.parts;
+    const { box, store, now, random, upkeep } = this.parts;
     const [before] = await store.enrollments.credentials([enrollment.id]);
     if (before === undefined) throw new UserFault('NOT_FOUND', 'The enrollment was deleted while you were signing in. Nothing was stored.');
-    const value: OAuthTokens = { kind: 'OAUTH', accessToken: tokens.accessToken, refreshToken: tokens.refreshToken };
-    const sealed = await box.seal({ teamId: enrollment.teamId, enrollmentId: enrollment.id, version: before.version + 1, target }, value);
+    const life = { ...lifeOf(tokens, random()), lastRefreshAt: null };
+    const sealed = await box.seal({ teamId: enrollment.teamId, enrollmentId: enrollment.id, version: before.version + 1, target }, credentialOf(tokens));
     return store.transaction(async (repositories) => {
       const current = await repositories.connectionTypes.lock(type.id);
       if (current === null || !sameTarget(currentTarget(current.type.spec), target)) throw new UserFault('STALE_VERSION', CHANGED);
-      if (!(await repositories.enrollments.replaceCredential(enrollment.id, before.version, { kind: 'OAUTH', sealed, fields: fieldsOf(value, now()) }))) return false;
+      if (!(await repositories.enrollments.replaceCredential(enrollment.id, before.version, { kind: 'OAUTH', sealed, fields: fieldsOf(tokens, now()) }))) return false;
       await repositories.enrollments.update(enrollment.id, { confirmedTarget: target });
       await repositories.oauthGrants.insert(enrollment.id, enrollment.teamId);
-      await repositories.oauthGrants.update(enrollment.id, { ...grantOf(tokens, authorization.scopes, asked), clientId: authorization.clientId, issuer: authorization.issuer });
+      await repositories.oauthGrants.update(enrollment.id, { ...life, clientId: authorization.clientId, issuer: authorization.issuer });
       if (!(await repositories.oauthAuthorizations.transition(authorization.id, 'FINISHING', { state: 'READY', sealed: null }))) throw new UserFault('STALE_VERSION', OVER);
-      await upkeep.status.writeEnrollment(repositories, current.type, enrollment.id, authorizationObservations('OAUTH', 'NOT_TRIED'));
+      await upkeep.status.writeEnrollment(repositories, current.type, enrollment.id, [...authorizationObservations('OAUTH', 'NOT_TRIED'), freshness(life)]);
       await this.#record(repositories, situation, 'SUCCEEDED', null, requestId);
       return true;
     });
@@ -160,18 +162,4 @@ export class AuthorizationFinisher {
 
 function concluded({ authorization, type }: Situation, ending: Ending): Finished {
   return { kind: 'CONCLUDED', ...ending, authorization, serverName: type.spec.displayName };
-}
-
-function fieldsOf(value: OAuthTokens, now: Date): CredentialField[] {
-  const updatedAt = now.toISOString();
-  return [{ name: 'accessToken', isSet: true, updatedAt }, { name: 'refreshToken', isSet: value.refreshToken !== null, updatedAt: value.refreshToken === null ? null : updatedAt }];
-}
-
-/** The life of new tokens; whatever was known of the old ones is over. */
-function grantOf(tokens: Tokens, asked: readonly string[], obtainedAt: Date): Partial<OAuthGrant> {
-  const expiresAt = tokens.expiresInSeconds === null ? null : new Date(obtainedAt.getTime() + tokens.expiresInSeconds * 1000);
-  return {
-    scopes: tokens.scopes ?? [...asked], obtainedAt, expiresAt, refreshable: tokens.refreshToken !== null, refreshAt: null, lastRefreshAt: null, failedRefreshes: 0, nextAttemptAt: null,
-    attemptId: null, attemptVersion: null, attemptUntil: null, outcomeUnknownAt: null,
-  };
 }

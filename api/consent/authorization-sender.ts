@@ -1,11 +1,12 @@
 import { currentTarget } from '#core/connection/target.js';
+import { startAuthorization } from '#core/oauth/authorization.js';
+import { sealFlow } from './flow.js';
 import { hashOf, newSecret } from './one-time-secret.js';
-import type { ConsentParts } from './parts.js';
+import type { ConsentParts, OAuthSetup } from './parts.js';
 import type { Situation } from './situation.js';
-import type { OAuthSetup, SealedFlow } from './protocol.js';
 
 /** How long the person may take at the provider. */
-export const SENT_LIFETIME_MS = 10 * 60_000;
+const SENT_LIFETIME_MS = 10 * 60_000;
 
 /** Where to send the browser, and what it has to bring back. */
 export interface Sent {
@@ -17,27 +18,21 @@ export interface Sent {
 
 /** Sends a person to the provider, once for each link. */
 export class AuthorizationSender {
-  constructor(private readonly parts: ConsentParts) {}
+  constructor(private readonly parts: Pick<ConsentParts, 'publicUrl' | 'store' | 'vault'>) {}
 
-  /**
-   * Builds the authorization request and puts it on record: PKCE verifier sealed, `state` and cookie as hashes. Null when the link was used or replaced meanwhile.
-   * @throws {OAuthFault} when the provider can't be sent to
-   */
-  async send({ authorization, type }: Situation, setup: OAuthSetup, scopes: readonly string[]): Promise<Sent | null> {
-    const { protocol, publicUrl, store, vault } = this.parts;
-    const redirectUri = `${publicUrl()}/oauth/callback`;
-    const { url, state, verifier } = await protocol.begin(setup, { redirectUri, scopes });
+  /** Builds the authorization request and puts it on record: PKCE verifier sealed, `state` and cookie as hashes. Null when the link was used or replaced meanwhile. */
+  async send({ authorization, grant, type }: Situation, { client, clientRowId, discovery }: OAuthSetup, scopes: readonly string[]): Promise<Sent | null> {
+    const { publicUrl, store, vault } = this.parts;
+    const { url, state, pending } = await startAuthorization({
+      discovery, clientId: client.clientId, redirectUri: `${publicUrl()}/oauth/callback`, scopes,
+      // Some providers give a refresh token with the first consent only, unless they are made to ask again.
+      ...(grant?.obtainedAt == null ? {} : { prompt: 'consent' }),
+    });
     const cookie = newSecret();
-    const flow: SealedFlow = { verifier, redirectUri, target: currentTarget(type.spec) };
-    const sealed = await vault.seal(authorization.teamId, flowContext(authorization.id), JSON.stringify(flow));
+    const sealed = await sealFlow(vault, authorization, { pending, target: currentTarget(type.spec) });
     const sent = await store.oauthAuthorizations.transition(authorization.id, 'LINKED', {
-      state: 'SENT', cookieHash: hashOf(cookie), stateHash: hashOf(state), sealed, clientId: setup.clientRowId, issuer: setup.discovery.issuer, scopes: [...scopes],
+      state: 'SENT', cookieHash: hashOf(cookie), stateHash: hashOf(state), sealed, clientId: clientRowId, issuer: discovery.issuer, scopes: [...scopes],
     }, SENT_LIFETIME_MS);
     return sent ? { url, state, cookie } : null;
   }
-}
-
-/** Where a flow is sealed. */
-export function flowContext(authorizationId: string) {
-  return { table: 'oauth_authorizations', column: 'sealed', rowId: authorizationId, version: 0 };
 }

@@ -84,8 +84,10 @@ export class SignIn {
     const answer = await oauth.processAuthorizationCodeResponse(as, client, response, { expectedNonce: memory.nonce, requireIdToken: true });
     await oauth.validateApplicationLevelSignature(as, response, http);
     const idToken = oauth.getValidatedIdTokenClaims(answer)!;
-    const claims = idToken[this.options.subjectClaim] === undefined ? await this.#userInfo(as, client, answer.access_token, idToken) : idToken;
-    return { subject: subjectOf(claims, this.options.subjectClaim), displayName: claimText(claims[this.options.nameClaim], 200) };
+    const { nameClaim, subjectClaim } = this.options;
+    const whole = idToken[subjectClaim] !== undefined && idToken[nameClaim] !== undefined;
+    const claims = whole ? idToken : await this.#userInfo(as, client, answer.access_token, idToken);
+    return { subject: subjectOf(claims, subjectClaim), displayName: claimText(claims[nameClaim], 200) };
   }
 
   /** Some issuers put the claims of scopes there only. https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims */

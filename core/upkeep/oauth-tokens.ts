@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { condition, type Observation } from '../connection/condition.js';
 import type { OAuthTokens as TokensValue } from '../connection/credential.js';
 import { currentTarget, sameTarget } from '../connection/target.js';
-import type { Egress } from '../egress/egress.js';
 import { InvariantBroken, UserFault } from '../errors.js';
 import type { Logger } from '../log.js';
 import { OAuthFault } from '../oauth/fault.js';
 import { refreshTokens } from '../oauth/refresh.js';
 import type { TokenSet } from '../oauth/token-set.js';
+import type { OAuthTransport } from '../oauth/transport.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { Credential, Enrollment } from '../store/entities/enrollment.entity.js';
 import type { OAuthGrant } from '../store/entities/oauth-grant.entity.js';
@@ -27,7 +27,8 @@ import type { OAuthSetup } from './type-oauth.js';
 export interface OAuthTokensOptions {
   store: Store;
   box: CredentialBox;
-  egress: Pick<Egress, 'check' | 'fetchWith'>;
+  /** To token endpoints: its `timeoutMs` is that of one request. */
+  transport: OAuthTransport;
   /** The client and discovery that count for a type now. Throws `UserFault` with the next step where there is none. */
   setupOf: (type: ConnectionType) => Promise<Pick<OAuthSetup, 'clientRowId' | 'client' | 'discovery'>>;
   /** Told when the provider doesn't know the client, or its secret, any more. */
@@ -42,9 +43,7 @@ export interface OAuthTokensOptions {
   /** From 0 to 1. */
   random: () => number;
   logger: Logger;
-  /** Of one request to the token endpoint. */
-  requestTimeoutMs?: number;
-  /** How long an attempt is believed in; well over `requestTimeoutMs`. */
+  /** How long an attempt is believed in: well over a request's time; twice that by default. */
   leaseMs?: number;
 }
 
@@ -74,8 +73,6 @@ interface Situation {
   now: Date;
 }
 
-const REQUEST_TIMEOUT_MS = 15_000;
-const LEASE_MS = 30_000;
 const STORE_ATTEMPTS = 10;
 
 /**
@@ -91,14 +88,12 @@ export class OAuthTokens {
   readonly #options: OAuthTokensOptions;
   readonly #status: StatusWriter;
   readonly #running = new Map<string, Promise<Login>>();
-  readonly #requestTimeoutMs: number;
   readonly #leaseMs: number;
 
   constructor(options: OAuthTokensOptions) {
     this.#options = options;
     this.#status = new StatusWriter(options.now);
-    this.#requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
-    this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#leaseMs = options.leaseMs ?? 2 * options.transport.timeoutMs;
   }
 
   /**
@@ -192,7 +187,7 @@ export class OAuthTokens {
 
   /** Records the attempt, presents the refresh token, and stores what comes. Null: the situation has changed, look again. */
   async #present(situation: Situation, intent: RefreshIntent): Promise<Login | null> {
-    const { store, clock, egress, logger } = this.#options;
+    const { store, clock, transport, logger } = this.#options;
     const { enrollment, credential, grant } = situation;
     const setup = await this.#setup(situation);
     const { refreshToken } = await this.#open(situation);
@@ -202,14 +197,14 @@ export class OAuthTokens {
     const sentAt = await store.oauthGrants.claimAttempt(enrollment.id, attemptId, credential.version, this.#leaseMs);
     if (sentAt === null) return null;
     // This process was held up for so long that another one may have given the attempt up: nothing was sent, so nothing is sent.
-    if (clock() - began > this.#leaseMs - this.#requestTimeoutMs) {
+    if (clock() - began > this.#leaseMs - transport.timeoutMs) {
       await store.oauthGrants.endAttempt(enrollment.id, attemptId);
       return null;
     }
     let tokens: TokenSet;
     try {
       // Nobody's disconnect cancels it: that would lose the answer.
-      tokens = await refreshTokens({ ...setup, transport: { egress, timeoutMs: this.#requestTimeoutMs }, now: () => sentAt, refreshToken, scopes: grant.scopes });
+      tokens = await refreshTokens({ ...setup, transport, now: () => sentAt, refreshToken, scopes: grant.scopes });
     } catch (error) {
       // Anything else is a fault of ours: the attempt stays on record, and is found to be lost.
       if (!(error instanceof OAuthFault)) throw error;

@@ -1,7 +1,8 @@
-import { buildClientSchema, getIntrospectionQuery, getNamedType, isObjectType, type GraphQLSchema } from 'graphql';
+import fc from 'fast-check';
+import { buildClientSchema, getIntrospectionQuery, type GraphQLSchema } from 'graphql';
 import { Client } from 'pg';
 import { startTestApi, type GraphqlAnswer, type TestApi, type TestMember } from '#test/support/api.js';
-import { badPlaces, withBadPlace, type BadPlace } from '#test/support/bad-input/hostile-values.js';
+import { anyInput, badPlaces, withBadPlace, type BadPlace } from '#test/support/bad-input/hostile-values.js';
 import { startMinimal, type MinimalServer } from '#test/support/mcp-servers/minimal.js';
 
 let api: TestApi;
@@ -116,16 +117,18 @@ function faultOf({ status, data, errors, text }: GraphqlAnswer, field: string): 
   return null;
 }
 
+function documentOf(name: string): string {
+  const [argument] = schema.getMutationType()!.getFields()[name]!.args;
+  return `mutation M($input: ${argument!.type.toString()}) { ${name}(input: $input) { __typename userErrors { code message field } } }`;
+}
+
 it('there is a good input for every mutation', () => {
   expect(Object.keys(GOOD).sort()).toEqual(Object.keys(schema.getMutationType()!.getFields()).sort());
 });
 
 it.each(Object.keys(GOOD))('%s answers every bad value in every place with a refusal that says where, and writes nothing then', async (name) => {
-  const field = schema.getMutationType()!.getFields()[name]!;
-  const [argument] = field.args;
-  const payload = getNamedType(field.type);
-  if (!isObjectType(payload)) throw new Error('a payload is an object');
-  const document = `mutation M($input: ${argument!.type.toString()}) { ${name}(input: $input) { __typename userErrors { code message field } } }`;
+  const [argument] = schema.getMutationType()!.getFields()[name]!.args;
+  const document = documentOf(name);
   const faults: string[] = [];
   let member = await api.member('ADMIN', { subject: fresh('admin') });
   let good = await GOOD[name]!(member);
@@ -151,6 +154,16 @@ it.each(Object.keys(GOOD))('%s answers every bad value in every place with a ref
     before = await counted();
   }
   expect(faults).toEqual([]);
+});
+
+it.each(Object.keys(GOOD))('%s answers anything of its shape', async (name) => {
+  const [argument] = schema.getMutationType()!.getFields()[name]!.args;
+  const document = documentOf(name);
+  const member = await api.member('ADMIN', { subject: fresh('admin') });
+  await fc.assert(fc.asyncProperty(anyInput(argument!.type), async (input) => {
+    const answer = await api.gql(document, { input }, name === 'createTeam' ? api.adminToken : member.token);
+    expect(faultOf(answer, name)).toBe(null);
+  }), { numRuns: 20 });
 });
 
 it('nothing of all that was a fault of ours, by the logs', () => {

@@ -1,81 +1,19 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readPostmaster } from '#core/postgres/leftover.js';
-import { KeyRing } from '#core/vault/key-ring.js';
 import { MIGRATED } from '#test/support/api.js';
 import { startGated, type GatedServer } from '#test/support/calls/gated-server.js';
-import { startChild, type Child } from '#test/support/child.js';
-import { contractDocument } from '#test/support/contract.js';
 import { createDatabase } from '#test/support/database.js';
 import { HostileServer } from '#test/support/hostile-server.js';
+import { LocalState, type LocalFairlead } from '#test/support/local-fairlead.js';
 import { startMinimal, type MinimalServer } from '#test/support/mcp-servers/minimal.js';
 import { until } from '#test/support/mcp-servers/until.js';
-import { copyCluster } from '#test/support/test-server.js';
 
-const DOOR = resolve('bin/fairlead.js');
 const CREDENTIAL = 'local-key-4711-4712';
 
-let home: string;
-let state: string;
-let children: Child[] = [];
-
-/** A running `fairlead dev`, as a person at this machine has it. */
-interface Fairlead {
-  child: Child;
-  url: string;
-  port: number;
-  token: string;
-  // eslint-disable-next-line typescript/no-explicit-any -- tests reach into answers of any shape
-  must(operation: string, input: object): Promise<any>;
-  // eslint-disable-next-line typescript/no-explicit-any -- as above
-  gql(query: string, variables: object): Promise<any>;
-}
-
-async function newState(): Promise<void> {
-  home = await mkdtemp(join(tmpdir(), 'local-mode-'));
-  state = join(home, 'state');
-  await mkdir(join(state, 'postgres'), { recursive: true, mode: 0o700 });
-  await writeFile(join(state, 'keys'), KeyRing.generateEntry(), { mode: 0o600 });
-  await copyCluster(join(state, 'postgres'));
-}
-
-async function endAll(): Promise<void> {
-  for (const child of children) {
-    child.process.kill('SIGTERM');
-    await child.ended;
-  }
-  children = [];
-  await rm(home, { recursive: true, force: true });
-}
-
-function spawn(env: Record<string, string> = {}): Child {
-  const child = startChild([process.execPath, DOOR, 'dev'], { env: { PATH: process.env['PATH'], PORT: '0', FAIRLEAD_STATE_DIR: state, ...env } });
-  children.push(child);
-  return child;
-}
-
-async function start(env: Record<string, string> = {}): Promise<Fairlead> {
-  const child = spawn(env);
-  const listening = /http:\/\/\S+/.exec(await child.line(/is ready at http:/))![0];
-  const token = (await readFile(join(state, 'admin-token'), 'utf8')).trim();
-  const url = env['LISTENS_AT'] ?? listening;
-  const gql = async (query: string, variables: object) => {
-    const response = await fetch(`${url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` }, body: JSON.stringify({ query, variables }) });
-    return await response.json() as { data: Record<string, unknown>; errors?: object[] };
-  };
-  return {
-    child, url, token, gql, port: Number(new URL(url).port),
-    async must(operation, input) {
-      const { data, errors } = await gql(contractDocument(operation), { input });
-      const value = Object.values(data ?? {})[0] as { userErrors?: object[] };
-      if (errors !== undefined || (value.userErrors?.length ?? 0) > 0) throw new Error(`${operation}: ${JSON.stringify(errors ?? value.userErrors)}`);
-      return value;
-    },
-  };
-}
+let state: LocalState;
 
 /** What `fetch` doesn't let a test choose. */
 function raw(port: number, options: { method?: string; path?: string; headers?: Record<string, string>; body?: string }): Promise<{ status: number; text: string; headers: Record<string, unknown> }> {
@@ -96,25 +34,25 @@ const alive = (pid: number): boolean => {
     return false;
   }
 };
-const databasePid = async (): Promise<number> => (await readPostmaster(join(state, 'postgres', 'data')))!.pid;
+const databasePid = async (): Promise<number> => (await readPostmaster(state.data))!.pid;
 const BODY = JSON.stringify({ query: '{ viewer { displayName } }' });
 
 describe('the doors of local mode', () => {
-  let fairlead: Fairlead;
+  let fairlead: LocalFairlead;
   let mcp: MinimalServer;
   let hostile: HostileServer;
   let metricsPort: number;
 
   beforeAll(async () => {
-    await newState();
+    state = await LocalState.create();
     [mcp, hostile] = [await startMinimal(), await HostileServer.start()];
     const free = await HostileServer.start();
     metricsPort = free.port;
     await free.close();
-    fairlead = await start({ FAIRLEAD_METRICS_PORT: String(metricsPort) });
+    fairlead = await state.start({ FAIRLEAD_METRICS_PORT: String(metricsPort) });
   });
   afterAll(async () => {
-    await endAll();
+    await state.remove();
     await mcp.close();
     await hostile.close();
   });
@@ -170,29 +108,29 @@ describe('the doors of local mode', () => {
   });
 
   const own = async (): Promise<number[]> => {
-    const options = await readFile(join(state, 'postgres', 'data', 'postmaster.pid'), 'utf8');
+    const options = await readFile(join(state.data, 'postmaster.pid'), 'utf8');
     return [fairlead.port, Number(options.split('\n')[3]), metricsPort];
   };
 
   it.each(['127.0.0.1', 'localhost', '[::1]', '127.1', '2130706433', '0x7f000001', '0.0.0.0', '[::]', '[::ffff:127.0.0.1]', 'localhost.', 'a.localhost'])('our own ports and PostgreSQL\'s are no MCP servers as %s', async (host) => {
     for (const port of await own()) {
-      const { data } = await fairlead.gql(contractDocument('Probe'), { input: { team: 'default', serverUrl: `http://${host}:${port}/mcp` } });
+      const { data } = await fairlead.gql('Probe', { input: { team: 'default', serverUrl: `http://${host}:${port}/mcp` } });
       expect([port, data.probeServer.verdict]).toEqual([port, 'REFUSED_BY_POLICY']);
     }
   });
 
   it.each(['http://169.254.169.254/latest/meta-data', 'http://[fd00:ec2::254]/', 'http://metadata.google.internal/', 'http://10.0.0.1/mcp', 'https://192.168.1.1/mcp', 'http://example.com/mcp', 'http://100.100.100.200/', 'http://0xa9fea9fe/'])(
     'local mode doesn\'t open %s', async (serverUrl) => {
-      const { data } = await fairlead.gql(contractDocument('Probe'), { input: { team: 'default', serverUrl } });
+      const { data } = await fairlead.gql('Probe', { input: { team: 'default', serverUrl } });
       expect(data.probeServer).toMatchObject({ verdict: expect.stringMatching(/REFUSED_BY_POLICY|UNREACHABLE/) });
-      const created = await fairlead.gql(contractDocument('CreateConnectionType'), { input: { team: 'default', displayName: 'Metadata', serverUrl, authMethod: 'NONE', allowUnreachable: data.probeServer.verdict === 'REFUSED_BY_POLICY' } });
+      const created = await fairlead.gql('CreateConnectionType', { input: { team: 'default', displayName: 'Metadata', serverUrl, authMethod: 'NONE', allowUnreachable: data.probeServer.verdict === 'REFUSED_BY_POLICY' } });
       expect(created.data.createConnectionType).toMatchObject({ connectionType: null, userErrors: [{ code: 'SERVER_REFUSED', field: ['input', 'serverUrl'] }] });
     });
 
   it('a server that sends us on to ourselves gets nothing of it', async () => {
     for (const port of await own()) {
       const serverUrl = hostile.url(`/redirect?status=307&to=${encodeURIComponent(`http://127.0.0.1:${port}/graphql`)}`);
-      const { data } = await fairlead.gql(contractDocument('Probe'), { input: { team: 'default', serverUrl } });
+      const { data } = await fairlead.gql('Probe', { input: { team: 'default', serverUrl } });
       expect(data.probeServer.verdict).toMatch(/NOT_MCP|REFUSED_BY_POLICY/);
     }
   });
@@ -209,23 +147,23 @@ describe('a process that ends', () => {
   let mcp: GatedServer;
 
   beforeEach(async () => {
-    await newState();
+    state = await LocalState.create();
     const tools = ['slow', 'quick'].map((name) => ({ name, inputSchema: { type: 'object' } }));
     mcp = await startGated((call) => (call.tool === 'quick' ? { content: [{ type: 'text', text: 'quickly' }] } : undefined), tools);
   });
   afterEach(async () => {
-    await endAll();
+    await state.remove();
     await mcp.close();
   });
 
-  async function connect(fairlead: Fairlead): Promise<void> {
+  async function connect(fairlead: LocalFairlead): Promise<void> {
     const { connectionType } = await fairlead.must('CreateConnectionType', { team: 'default', displayName: 'Gated', serverUrl: mcp.url, authMethod: 'ACCESS_TOKEN' });
     await fairlead.must('Enroll', { connectionTypeId: connectionType.id, accessToken: CREDENTIAL });
   }
   const call = (input: object) => ({ connectionType: 'gated', arguments: {}, ...input });
 
   it('by kill -9 starts again on the same state: the token works, the credential opens, and the call that ran says so and isn\'t made again', async () => {
-    const first = await start();
+    const first = await state.start();
     await connect(first);
     const running = (await first.must('CallTool', call({ tool: 'slow', idempotencyKey: 'running', wait: false }))).toolCall;
     const done = (await first.must('CallTool', call({ tool: 'quick', idempotencyKey: 'done' }))).toolCall;
@@ -235,10 +173,10 @@ describe('a process that ends', () => {
     first.child.process.kill('SIGKILL');
     await first.child.ended;
 
-    const second = await start();
+    const second = await state.start();
     expect(second.token).toBe(first.token);
     await until(() => !alive(leftover));
-    const found = (await second.gql(contractDocument('ToolCall'), { id: running.id })).data.toolCall;
+    const found = (await second.gql('ToolCall', { id: running.id })).data.toolCall;
     expect(found).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { retryable: false, message: expect.stringContaining('may have run') } });
     const repeated = (await second.must('CallTool', call({ tool: 'slow', idempotencyKey: 'running' }))).toolCall;
     expect(repeated).toMatchObject({ id: running.id, status: 'OUTCOME_UNKNOWN' });
@@ -251,7 +189,7 @@ describe('a process that ends', () => {
 
   it('by SIGTERM leaves nothing running, lets a call that runs finish, and waits for nothing else', async () => {
     // Longer than the test may take.
-    const fairlead = await start({ FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '120000' });
+    const fairlead = await state.start({ FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '120000' });
     await connect(fairlead);
     const answer = fairlead.must('CallTool', call({ tool: 'slow' }));
     const arrived = await mcp.arrived(1);
@@ -262,30 +200,30 @@ describe('a process that ends', () => {
     expect((await answer).toolCall.status).toBe('SUCCEEDED');
     expect(await fairlead.child.ended).toEqual({ code: 0, signal: null });
     expect(alive(database)).toBe(false);
-    expect(await readPostmaster(join(state, 'postgres', 'data'))).toBe(null);
+    expect(await readPostmaster(state.data)).toBe(null);
     expect(fairlead.child.errors.filter((line) => !line.startsWith('{') || (JSON.parse(line) as { level: number }).level >= 40)).toEqual([]);
   });
 
   it('leaves a second start on its state alone, which says who is there', async () => {
-    const first = await start();
-    const second = spawn();
+    const first = await state.start();
+    const second = state.spawn();
     expect((await second.ended).code).toBe(1);
-    expect(second.errors.join('\n')).toMatch(new RegExp(`^Process ${first.child.pid} \\(since .*\\) is already running on ${state}`, 'm'));
+    expect(second.errors.join('\n')).toMatch(new RegExp(`^Process ${first.child.pid} \\(since .*\\) is already running on ${state.path}`, 'm'));
     expect((await raw(first.port, { headers: { authorization: `Bearer ${first.token}` }, body: BODY })).status).toBe(200);
   });
 });
 
 describe('where it isn\'t local', () => {
-  beforeEach(newState);
-  afterEach(endAll);
+  beforeEach(async () => { state = await LocalState.create(); });
+  afterEach(() => state.remove());
 
   it('a HOST that others reach ends the allowance for servers on this machine', async () => {
     const mcp = await startMinimal();
     const free = await HostileServer.start();
     const { port } = free;
     await free.close();
-    const fairlead = await start({ HOST: '0.0.0.0', PORT: String(port), FAIRLEAD_PUBLIC_URL: 'http://fairlead.example.com', LISTENS_AT: `http://127.0.0.1:${port}` });
-    const { data } = await fairlead.gql(contractDocument('Probe'), { input: { team: 'default', serverUrl: mcp.url } });
+    const fairlead = await state.start({ HOST: '0.0.0.0', PORT: String(port), FAIRLEAD_PUBLIC_URL: 'http://fairlead.example.com' }, `http://127.0.0.1:${port}`);
+    const { data } = await fairlead.gql('Probe', { input: { team: 'default', serverUrl: mcp.url } });
     expect(data.probeServer.verdict).toBe('REFUSED_BY_POLICY');
     expect((await raw(port, { headers: { authorization: `Bearer ${fairlead.token}`, origin: 'http://localhost:3000' }, body: BODY })).status).toBe(403);
     expect(mcp.seen).toEqual([]);
@@ -293,12 +231,12 @@ describe('where it isn\'t local', () => {
   });
 
   it('DATABASE_URL switches the embedded PostgreSQL off', async () => {
-    await rm(join(state, 'postgres'), { recursive: true });
+    await rm(join(state.path, 'postgres'), { recursive: true });
     const database = await createDatabase(MIGRATED);
-    const fairlead = await start({ DATABASE_URL: database.url });
+    const fairlead = await state.start({ DATABASE_URL: database.url });
     expect((await fairlead.gql('{ viewer { displayName } }', {})).data.viewer.displayName).toBe('Local administrator');
-    expect(await readdir(state)).not.toContain('postgres');
-    const { data } = await fairlead.gql(contractDocument('Probe'), { input: { team: 'default', serverUrl: `http://${new URL(database.url).host}/` } });
+    expect(await readdir(state.path)).not.toContain('postgres');
+    const { data } = await fairlead.gql('Probe', { input: { team: 'default', serverUrl: `http://${new URL(database.url).host}/` } });
     expect(data.probeServer.verdict).toBe('REFUSED_BY_POLICY');
     fairlead.child.process.kill('SIGTERM');
     expect((await fairlead.child.ended).code).toBe(0);

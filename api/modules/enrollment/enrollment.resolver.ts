@@ -12,7 +12,7 @@ import type { TeamView } from '../team/team.view.js';
 import type { EnrollmentManager } from './enrollment.manager.js';
 import {
   ConfirmEnrollmentInput, ConfirmEnrollmentPayload, DeleteEnrollmentInput, DeleteEnrollmentPayload, EnrollInput, EnrollmentPage, EnrollmentType, EnrollPayload,
-  RefreshEnrollmentInput, RefreshEnrollmentPayload, ShareEnrollmentInput, ShareEnrollmentPayload, UpdateEnrollmentInput, UpdateEnrollmentPayload,
+  RefreshEnrollmentInput, RefreshEnrollmentPayload, ShareEnrollmentInput, ShareEnrollmentPayload, StartAuthorizationInput, StartAuthorizationPayload, UpdateEnrollmentInput, UpdateEnrollmentPayload,
 } from './enrollment.type.js';
 import { enrollmentView } from './enrollment.view.js';
 
@@ -28,7 +28,15 @@ export class EnrollmentResolver {
 
   @Mutation(() => EnrollPayload, { description: 'Enrolls the caller with their own credential, after trying it.' })
   enroll(@Ctx() context: Context, @Arg('input', () => EnrollInput, { description: 'With which server, and what.' }) input: EnrollInput) {
-    return this.mutations.run(context, 'enroll', async (act) => ({ enrollment: enrollmentView(await this.manager.enroll(act, input), context), authorization: null }));
+    return this.mutations.run(context, 'enroll', async (act) => {
+      const { enrollment, authorization } = await this.manager.enroll(act, input);
+      return { enrollment: enrollmentView(enrollment, context), authorization };
+    });
+  }
+
+  @Mutation(() => StartAuthorizationPayload, { description: 'With OAUTH: a link for its owner to consent again, in place.' })
+  startAuthorization(@Ctx() context: Context, @Arg('input', () => StartAuthorizationInput, { description: 'Which one.' }) input: StartAuthorizationInput) {
+    return this.mutations.run(context, 'startAuthorization', async (act) => ({ authorization: await this.manager.startAuthorization(act, input) }));
   }
 
   @Mutation(() => UpdateEnrollmentPayload, { description: 'Changes one\'s own enrollment; a new credential is tried first.' })

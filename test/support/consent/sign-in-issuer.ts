@@ -18,29 +18,32 @@ export interface SignInIssuer {
   clientSecret: string;
   /** Who sits in front of it; null refuses. Read at every sign-in. */
   account: Account | null;
+  /** Where it sends people back to; to be filled before the first of them comes. */
+  redirectUris: string[];
   /** `prompt` of each authorization request that it saw. */
   prompts: (string | null)[];
   close(): Promise<void>;
 }
 
 /** Starts `oidc-provider` on loopback with one confidential client. Its interactions end by themselves, by redirects that a browser follows too. */
-export async function startSignInIssuer(redirectUri: () => string, host = '127.0.0.1'): Promise<SignInIssuer> {
+export async function startSignInIssuer(host = '127.0.0.1'): Promise<SignInIssuer> {
   let handle: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) => void response.writeHead(503).end();
   const listener = await listen((request, response) => handle(request, response), '');
   const issuer = `http://${host}:${listener.port}`;
   const server: SignInIssuer = {
-    issuer, clientId: 'fairlead', clientSecret: 'secret-with_special.characters~', account: { sub: 'ada', name: 'Ada Lovelace' }, prompts: [], close: () => listener.close(),
+    issuer, clientId: 'fairlead', clientSecret: 'secret-with_special.characters~', account: { sub: 'ada', name: 'Ada Lovelace' }, redirectUris: [], prompts: [], close: () => listener.close(),
   };
   const accounts = new Map<string, Account>();
-  const build = () => quietly(() => new Provider(issuer, {
-    clients: [{ client_id: server.clientId, client_secret: server.clientSecret, redirect_uris: [redirectUri()], application_type: 'native' }],
+  const provider = quietly(() => new Provider(issuer, {
+    clients: [{ client_id: server.clientId, client_secret: server.clientSecret, redirect_uris: [`${issuer}/any`], application_type: 'native' }],
     cookies: { keys: ['test'], names: { session: '_signin_session', interaction: '_signin_interaction', resume: '_signin_resume' } },
     claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ ...accounts.get(id), sub: id }) }),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     features: { devInteractions: { enabled: false } },
   }));
-  const provider = build();
+  // A client is checked when it is loaded; where it may send people is known later.
+  Object.defineProperty((provider.Client as unknown as { prototype: object }).prototype, 'redirectUriAllowed', { value: (uri: string) => server.redirectUris.includes(uri) });
   provider.use(async (ctx, next) => {
     if (ctx.path === '/auth') server.prompts.push(typeof ctx.query['prompt'] === 'string' ? ctx.query['prompt'] : null);
     if (!ctx.path.startsWith('/interaction/')) return next();

@@ -1,7 +1,7 @@
 import { GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { Registry } from 'prom-client';
 import { createConsent, type Consent } from '#api/consent/create-consent.js';
-import type { OAuthSetup } from '#api/consent/protocol.js';
+import type { OAuthSetup } from '#api/consent/parts.js';
 import { createHttpServer, type HttpServer } from '#api/http/server.js';
 import type { OidcConfig } from '#core/config/config.js';
 import { connectionTypeSpec, type ConnectionTypeSpecInput } from '#core/connection/spec.js';
@@ -28,7 +28,6 @@ import { Upkeep } from '#core/upkeep/upkeep.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { createDatabase, type TestDatabase } from '../database.js';
-import { interimProtocol } from './interim-protocol.js';
 
 /** How a world differs from local mode without an issuer. */
 export interface ConsentWorldOptions {
@@ -66,6 +65,11 @@ export class ConsentWorld {
     return this.#server.url;
   }
 
+  /** Where it listens, whatever it is known as. */
+  get listening(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+
   async #start(options: ConsentWorldOptions): Promise<void> {
     const { localMode = true } = options;
     const logger = createLogger('debug', { write: (line: string) => void this.lines.push(line) });
@@ -81,7 +85,7 @@ export class ConsentWorld {
     this.consent = createConsent({
       config: { localMode, oidc, returnOrigins: options.returnOrigins ?? [], introspection: true },
       store: this.store, vault: this.vault, box: this.box, upkeep, fetch, logger, now, publicUrl, changed: () => undefined,
-      protocol: interimProtocol(this.transport),
+      transport: this.transport, random: () => 0,
       setupOf: (type) => this.setupOf(type),
       clientRefused: async (type) => void this.refusedClients.push(type.name),
       clientMetadata: () => clientMetadataDocument(publicUrl(), { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),

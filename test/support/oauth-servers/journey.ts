@@ -1,8 +1,15 @@
 import { Egress } from '#core/egress/egress.js';
 import { discoverOAuth, type Discovery, type DiscoveryReport, type DiscoveryRequest } from '#core/oauth/discovery.js';
 import { registerClient } from '#core/oauth/registration.js';
-import type { RegisteredClient } from '#core/oauth/client-information.js';
+import { startAuthorization, type PendingAuthorization } from '#core/oauth/authorization.js';
+import { finishAuthorization } from '#core/oauth/callback.js';
+import type { OAuthClientIdentity, RegisteredClient } from '#core/oauth/client-information.js';
+import { OAuthFault } from '#core/oauth/fault.js';
+import { scopesToRequest } from '#core/oauth/scopes.js';
+import type { TokenParties } from '#core/oauth/token-request.js';
+import type { TokenSet } from '#core/oauth/token-set.js';
 import type { OAuthTransport } from '#core/oauth/transport.js';
+import { TestBrowser } from './browser.js';
 
 /** A way out to loopback, for tests. */
 export interface TestWay {
@@ -37,4 +44,44 @@ export async function discovered(way: TestWay, serverUrl: string, options: Parti
 
 export function register(way: TestWay, discovery: Discovery, options: { initialAccessToken?: string; redirectUri?: string } = {}): Promise<RegisteredClient> {
   return registerClient({ discovery, transport: way.transport, clientName: 'Fairlead', redirectUri: REDIRECT_URI, now: new Date(), ...options });
+}
+
+/** Discovery, registration, consent: what a person goes through, up to the callback's query. */
+export async function consented(way: TestWay, serverUrl: string, options: { scopes?: string[]; discovery?: Discovery; client?: OAuthClientIdentity } = {}): Promise<Consented> {
+  const discovery = options.discovery ?? await discovered(way, serverUrl);
+  const client = options.client ?? await register(way, discovery);
+  const scopes = options.scopes ?? scopesToRequest(discovery, []);
+  const { url, state, pending } = await startAuthorization({ discovery, clientId: client.clientId, redirectUri: REDIRECT_URI, scopes });
+  const { searchParams: parameters } = await new TestBrowser().open(url, REDIRECT_URI);
+  if (parameters.get('state') !== state) throw new Error('another state came back');
+  return { parties: { discovery, client, transport: way.transport, now: () => new Date() }, pending, parameters };
+}
+
+export interface Consented {
+  parties: TokenParties & { discovery: Discovery };
+  pending: PendingAuthorization;
+  parameters: URLSearchParams;
+}
+
+/** As {@link consented}, and then the code's exchange. */
+export async function loggedIn(way: TestWay, serverUrl: string, options: Parameters<typeof consented>[2] = {}): Promise<{ parties: Consented['parties']; tokens: TokenSet }> {
+  const { parties, pending, parameters } = await consented(way, serverUrl, options);
+  return { parties, tokens: await finishAuthorization({ ...parties, pending, parameters }) };
+}
+
+/** Whether the MCP server lets a token in: the status of its answer. */
+export async function tryToken(serverUrl: string, accessToken: string): Promise<number> {
+  const response = await fetch(serverUrl, {
+    method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', Authorization: `Bearer ${accessToken}` },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } } }),
+  });
+  await response.text();
+  return response.status;
+}
+
+/** The fault that something ends in; throws where it ends well. */
+export async function faultOf(promise: Promise<unknown>): Promise<OAuthFault> {
+  const error = await promise.then(() => { throw new Error('it ended well'); }, (reason: unknown) => reason);
+  if (error instanceof OAuthFault) return error;
+  throw error;
 }

@@ -80,7 +80,7 @@ export async function startOidcProvider(options: OidcProviderOptions = {}): Prom
     close: async () => { await Promise.all([mcp.close(), listener.close()]); },
   };
   provider.use(async (ctx, next) => {
-    if (/^\/interaction\//.test(ctx.path)) return finish(provider, server, ctx.req, ctx.res).then(() => { ctx.respond = false; });
+    if (ctx.path.startsWith('/interaction/')) return finish(provider, server, ctx.req, ctx.res).then(() => { ctx.respond = false; });
     const outage = server.outage?.path.test(ctx.path) ? server.outage : null;
     if (outage !== null && outage.status !== 0) {
       ctx.status = outage.status;
@@ -170,7 +170,7 @@ function presentation(ctx: unknown): Omit<Presentation, 'began' | 'ended'> {
 }
 
 /** oidc-provider warns of its in-memory adapter and keys, which are what a test wants. */
-function quietly<T>(build: () => T): T {
+export function quietly<T>(build: () => T): T {
   const { info, warn } = console;
   console.info = console.warn = () => undefined;
   try {
