@@ -8,4 +8,6 @@ export default {
   transform: {},
   reporters: ['default', '<rootDir>/dist/test/support/closing-line.js'],
   testTimeout: 60_000,
+  // Tests wait for servers, disks and child processes more than they compute.
+  maxWorkers: 3,
 };

@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
+import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
+import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
@@ -11,9 +13,15 @@ import { Listener } from '#core/store/listener.js';
 import { Store } from '#core/store/store.js';
 import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { OAuthCheck } from '#core/upkeep/oauth-check.js';
+import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
 import type { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
+import { createConsent } from './consent/create-consent.js';
+import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
+import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
 import { startMetricsServer } from './http/metrics.js';
@@ -68,6 +76,9 @@ const SESSION_IDLE_MS = 5 * 60_000;
 const SESSION_OPEN_TIMEOUT_MS = 15_000;
 const MAX_SESSIONS = 5_000;
 const MAX_CALLS_IN_FLIGHT = 1_000;
+const OAUTH_TIMEOUT_MS = 15_000;
+/** What people see on an authorization server's consent page. */
+const CLIENT_NAME = 'Fairlead';
 const LOOKS_PER_MINUTE = 120;
 
 /** The composition root of the API: builds everything, top to bottom, and resolves when it takes requests. */
@@ -85,12 +96,26 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: SESSION_IDLE_MS, maxSessions: MAX_SESSIONS, openTimeoutMs: SESSION_OPEN_TIMEOUT_MS });
   const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
-  const upkeep: Upkeep = new Upkeep({ store, box, probe, now, changed: (teamId) => calls.invalidate(teamId) });
+  // Known once the server listens, and asked for no sooner.
+  const publicUrl = (): string => server.url;
+  const redirectUri = () => `${publicUrl()}/oauth/callback`;
+  const transport = { egress, timeoutMs: OAUTH_TIMEOUT_MS };
+  const changed = (teamId: string): void => calls.invalidate(teamId);
+  const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
+  const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
+  const upkeep: Upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry, now }), changed });
+  const consent = createConsent({
+    config, store, vault, box, upkeep, fetch: globalThis.fetch, logger, now, publicUrl, changed, transport, random: Math.random,
+    setupOf: (type) => oauth.setupOf(type),
+    clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    clientMetadata: () => clientMetadataDocument(publicUrl(), { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
+  });
+  const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();
   const calls: CallService = new CallService({
     store, databaseUrl, vault, sessions, schemas, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
-    enrollLink: () => null,
-    typeDue: (id) => void upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
+    enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
+    typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
@@ -106,11 +131,11 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const schema = await createSchema([
     new TeamResolver(store, new TeamManager(store, upkeep, config.oidc !== null), mutations),
     new TokenResolver(new TokenManager(store, now), mutations),
-    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, looks), mutations),
+    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, new OAuthPlanner(oauth, registry), looks), mutations),
     new TeamCatalogResolver(store),
-    new ProbeResolver(new ProbeManager(store, probe, looks)),
+    new ProbeResolver(new ProbeManager(store, probe, oauth, looks)),
     new ToolResolver(tools, mutations),
-    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, looks, now), mutations),
+    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep), looks, now), mutations),
     new TeamEnrollmentsResolver(store),
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
@@ -120,7 +145,9 @@ export async function startApi(config: Config, resources: ApiResources): Promise
 
   const server = await createHttpServer<Context>({
     schema,
-    context: async ({ headers, requestId, signal }) => ({ requestId, signal, principal: await authenticator.authenticate(bearerOf(headers)), loaders: createLoaders(store) }),
+    context: async ({ headers, requestId, signal }) => ({
+      requestId, signal, principal: await authenticator.authenticate(bearerOf(headers)), loaders: createLoaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage },
+    }),
     host: config.host,
     port: config.port,
     publicUrl: config.publicUrl ?? undefined,
@@ -130,6 +157,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     bodyLimit: config.bodyLimitBytes,
     logger,
     metrics,
+    addRoutes: consent.addRoutes,
     ready: async () => {
       const database = await store.ping().then(() => 'ok', () => 'unreachable');
       return { ok: database === 'ok', checks: { database } };

@@ -131,6 +131,129 @@ create table members (
 );
 create index members_by_subject ON members USING btree (local, subject);
 
+create table oauth_authorizations (
+  id uuid not null,
+  team_id uuid not null,
+  enrollment_id uuid not null,
+  member_id uuid not null,
+  state text not null,
+  link_hash bytea not null,
+  cookie_hash bytea,
+  state_hash bytea,
+  sealed bytea,
+  client_id uuid,
+  issuer text,
+  scopes text[] default '{}'::text[] not null,
+  return_url text,
+  message text,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_authorizations_pkey PRIMARY KEY (id),
+  constraint oauth_authorizations_link_hash_key UNIQUE (link_hash),
+  constraint oauth_authorizations_state_hash_key UNIQUE (state_hash),
+  constraint oauth_authorizations_check CHECK ((state = ANY (ARRAY['SENT'::text, 'FINISHING'::text])) <= (cookie_hash IS NOT NULL AND state_hash IS NOT NULL AND sealed IS NOT NULL)),
+  constraint oauth_authorizations_state_check CHECK (state = ANY (ARRAY['LINKED'::text, 'SENT'::text, 'FINISHING'::text, 'READY'::text, 'DENIED'::text, 'FAILED'::text, 'EXPIRED'::text])),
+  constraint oauth_authorizations_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE,
+  constraint oauth_authorizations_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint oauth_authorizations_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id) ON DELETE CASCADE,
+  constraint oauth_authorizations_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index oauth_authorizations_by_enrollment ON oauth_authorizations USING btree (enrollment_id);
+create index oauth_authorizations_by_expiry ON oauth_authorizations USING btree (expires_at) WHERE (state = ANY (ARRAY['LINKED'::text, 'SENT'::text, 'FINISHING'::text]));
+
+create table oauth_clients (
+  id uuid not null,
+  team_id uuid not null,
+  connection_type_id uuid not null,
+  issuer text not null,
+  redirect_uri text not null,
+  method text not null,
+  state text not null,
+  version integer default 1 not null,
+  client_id text,
+  token_endpoint_auth_method text,
+  sealed bytea,
+  client_secret_expires_at timestamp with time zone,
+  registration_client_uri text,
+  message text,
+  attempted_at timestamp with time zone,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_clients_pkey PRIMARY KEY (id),
+  constraint oauth_clients_check CHECK ((state = 'ACTIVE'::text) <= (client_id IS NOT NULL)),
+  constraint oauth_clients_method_check CHECK (method = ANY (ARRAY['PREREGISTERED'::text, 'METADATA_DOCUMENT'::text, 'DYNAMIC'::text])),
+  constraint oauth_clients_state_check CHECK (state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'OUTCOME_UNKNOWN'::text, 'REFUSED'::text, 'RETIRED'::text])),
+  constraint oauth_clients_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE,
+  constraint oauth_clients_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create unique index oauth_clients_current ON oauth_clients USING btree (connection_type_id) WHERE (state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'OUTCOME_UNKNOWN'::text, 'REFUSED'::text]));
+
+create table oauth_discoveries (
+  connection_type_id uuid not null,
+  server_url text not null,
+  issuer text not null,
+  token_host text not null,
+  resource text not null,
+  metadata jsonb not null,
+  scopes_supported text[] not null,
+  challenge_scopes text[] not null,
+  fallbacks text[] not null,
+  discovered_at timestamp with time zone not null,
+  constraint oauth_discoveries_pkey PRIMARY KEY (connection_type_id),
+  constraint oauth_discoveries_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE
+);
+
+create table oauth_grants (
+  enrollment_id uuid not null,
+  team_id uuid not null,
+  client_id uuid,
+  issuer text,
+  scopes text[] default '{}'::text[] not null,
+  wanted_scopes text[] default '{}'::text[] not null,
+  obtained_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  refreshable boolean default false not null,
+  refresh_at timestamp with time zone,
+  last_refresh_at timestamp with time zone,
+  failed_refreshes integer default 0 not null,
+  next_attempt_at timestamp with time zone,
+  attempt_id uuid,
+  attempt_version integer,
+  attempt_until timestamp with time zone,
+  outcome_unknown_at timestamp with time zone,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_grants_pkey PRIMARY KEY (enrollment_id),
+  constraint oauth_grants_check CHECK ((attempt_id IS NULL) = (attempt_until IS NULL)),
+  constraint oauth_grants_check1 CHECK ((attempt_id IS NULL) = (attempt_version IS NULL)),
+  constraint oauth_grants_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE SET NULL,
+  constraint oauth_grants_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint oauth_grants_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index oauth_grants_by_client ON oauth_grants USING btree (client_id);
+
+create table oauth_leftovers (
+  id uuid not null,
+  team_id uuid not null,
+  kind text not null,
+  subject_name text not null,
+  issuer text not null,
+  sealed bytea,
+  outcome text not null,
+  message text default ''::text not null,
+  attempts integer default 0 not null,
+  next_attempt_at timestamp with time zone,
+  give_up_at timestamp with time zone not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_leftovers_pkey PRIMARY KEY (id),
+  constraint oauth_leftovers_check CHECK ((outcome = 'PENDING'::text) = (sealed IS NOT NULL)),
+  constraint oauth_leftovers_kind_check CHECK (kind = ANY (ARRAY['TOKENS'::text, 'CLIENT'::text])),
+  constraint oauth_leftovers_outcome_check CHECK (outcome = ANY (ARRAY['PENDING'::text, 'REVOKED'::text, 'NOT_SUPPORTED'::text, 'ABANDONED'::text])),
+  constraint oauth_leftovers_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index oauth_leftovers_due ON oauth_leftovers USING btree (next_attempt_at) WHERE (outcome = 'PENDING'::text);
+
 create table processes (
   id uuid not null,
   host text not null,
@@ -183,6 +306,7 @@ create table tokens (
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
   created_at timestamp with time zone default now() not null,
+  voucher_ids uuid[] default '{}'::uuid[] not null,
   constraint tokens_pkey PRIMARY KEY (id),
   constraint tokens_hash_key UNIQUE (hash),
   constraint tokens_check CHECK ((kind = 'INSTALLATION'::text) = (team_id IS NULL)),

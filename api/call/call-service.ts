@@ -48,8 +48,8 @@ export interface CallServiceOptions {
   clock: () => number;
   /** Called once for every call that ended in this process. */
   onEnded?: (call: ToolCall) => void;
-  /** Called when a call found the server's health to be other than it is on record: the type should be looked at now. */
-  typeDue?: (connectionTypeId: string) => void;
+  /** Called when a call found the server's health to be other than it is on record: looks at the type now, and writes what it sees. Never rejects. */
+  typeDue?: (connectionTypeId: string) => Promise<void>;
 }
 
 /** What is known of a request when it is refused. */
@@ -88,7 +88,7 @@ export class CallService {
   readonly #waiter: CallWaiter;
   readonly #listener: Listener;
   readonly #life: ProcessLife;
-  #stopping = false;
+  #stopped: Promise<void> | null = null;
 
   constructor(options: CallServiceOptions) {
     const { store, databaseUrl, vault, sessions, schemas, logger, now, clock } = options;
@@ -103,7 +103,7 @@ export class CallService {
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
-    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => undefined), now });
+    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
       dispatcher: new Dispatcher(sessions, this.#checks), records: this.#records, calls: this.#calls, kept: this.#kept,
       observe: (route, error) => findings.note(route, error), now, clock, logger,
@@ -131,8 +131,11 @@ export class CallService {
   }
 
   /** Refuses new calls, lets those that run finish, cancels them after `graceMs`, and returns when every record is written. */
-  async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
+  stop(graceMs: number): Promise<void> {
+    return this.#stopped ??= this.#stop(graceMs);
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     await this.#running.finish(graceMs);
     const lost = await this.#records.drain();
     if (lost > 0) this.#options.logger.error({ calls: lost }, 'the database did not take the last records: these calls will be found as OUTCOME_UNKNOWN');
@@ -210,7 +213,7 @@ export class CallService {
     const membership = about.membership = membershipIn(request.principal, route.teamId)!;
     const tool = await this.#catalog.callable(route, request.tool);
     await this.#checks.arguments(tool, request.arguments);
-    if (this.#stopping) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
+    if (this.#stopped !== null) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
 
     const leave = this.#limits.enter(route.typeId, route.spec.calls);
     const record = this.#record(request, route, membership);

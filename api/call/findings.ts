@@ -11,8 +11,8 @@ export interface FindingsOptions {
   sessions: SessionPool;
   /** Forgets what is cached of a team. */
   forget: (teamId: string) => void;
-  /** The type should be looked at now. */
-  typeDue: (connectionTypeId: string) => void;
+  /** Looks at the type now, and writes what it sees; never rejects. */
+  typeDue: (connectionTypeId: string) => Promise<void>;
   now: () => Date;
 }
 
@@ -28,7 +28,7 @@ export class Findings {
   /** `error` is what ended a call, or null when the server answered it. */
   async note(route: Route, error: unknown): Promise<void> {
     const reachable = reachableBy(error);
-    if (reachable !== null && reachable !== route.reachable) this.#makeDue(route.typeId);
+    if (reachable !== null && reachable !== route.reachable) this.#makeDue(route);
     // A type without credentials has none that could be refused, and nothing that its teammates could enter.
     if (error instanceof PeerFault && error.status === 401 && route.spec.authMethod !== 'NONE') {
       this.options.sessions.drop(route.sessionKey);
@@ -36,12 +36,12 @@ export class Findings {
     }
   }
 
-  #makeDue(typeId: string): void {
+  #makeDue({ teamId, typeId }: Route): void {
     const now = this.options.now().getTime();
     if (now - (this.#due.get(typeId) ?? 0) < DUE_EVERY_MS) return;
     for (const [id, at] of this.#due) if (now - at >= DUE_EVERY_MS) this.#due.delete(id);
     this.#due.set(typeId, now);
-    this.options.typeDue(typeId);
+    void this.options.typeDue(typeId).then(() => this.options.forget(teamId));
   }
 
   /**

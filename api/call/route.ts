@@ -8,6 +8,7 @@ import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entit
 import type { Repositories } from '#core/store/store.js';
 import { Scrubber } from '#core/tool/scrub.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
+import { VaultError } from '#core/vault/vault-error.js';
 import type { Membership } from '../identity/principal.js';
 import { knownId, unknownType } from './call-input.js';
 import type { CallRequest } from './call-request.js';
@@ -49,7 +50,15 @@ export class Routes {
   constructor(private readonly store: Repositories, private readonly box: CredentialBox, private readonly enrollLink: EnrollLink) {}
 
   /** @throws {UserFault} for every reason why there is no way through (design section 6, step 1) */
-  async resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
+  resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
+    return this.#resolve(request, candidates).catch((error: unknown) => {
+      // The rows are read one after the other: a credential that was replaced in between belongs to a target that wasn't read yet.
+      if (error instanceof VaultError && error.code === 'TAMPERED_OR_MOVED') return this.#resolve(request, candidates);
+      throw error;
+    });
+  }
+
+  async #resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
     const { type, membership } = await this.#type(request, candidates);
     if (type.spec.authMethod === 'OAUTH') throw new UserFault('NOT_AVAILABLE', 'Connection types with OAuth can\'t be called yet. Choose another auth method.');
     const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(membership.memberId, [type.id]), this.store.enrollments.shared(type.id)]);

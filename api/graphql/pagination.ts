@@ -48,9 +48,12 @@ export function connectionType(node: () => ClassType, name: string): ClassType {
   return Connection;
 }
 
+/** No list has longer names: those of tools have 128 characters at the most. */
+const MAX_NAME = 128;
+
 /** Whether a cursor's key can be a name; those of most lists are ids. */
 export function isNameKey(key: string): boolean {
-  return key.isWellFormed() && !key.includes('\u0000');
+  return key.length <= MAX_NAME && key.isWellFormed() && !key.includes('\u0000');
 }
 
 /** Checks page arguments and opens the cursor. `isKey` says what a key of this list looks like, so that a cursor of another one never gets to the database. Throws `UserFault` INVALID. */

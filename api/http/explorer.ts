@@ -4,6 +4,8 @@ import type { FastifyInstance } from 'fastify';
 
 const PAGE = '/explorer';
 const SCRIPT = '/explorer/script.js';
+/** As a plain string, so that the compiler leaves its types alone: they are graphql-yoga's, which declares the extensions of GraphQL errors its own way. */
+const PACKAGE: string = '@graphql-yoga/render-graphiql';
 
 /**
  * GraphiQL keeps tabs, variables and, in its history, headers in localStorage: credentials that somebody tried, and their token.
@@ -56,7 +58,7 @@ export function addExplorer(app: FastifyInstance, endpoint: string): void {
 }
 
 async function makeExplorer(endpoint: string): Promise<Explorer> {
-  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const { renderGraphiQL } = (await import(PACKAGE)) as { renderGraphiQL(options: { endpoint: string; title: string; defaultQuery: string }): string };
   const page = renderGraphiQL({ endpoint, title: 'Fairlead explorer', defaultQuery: FIRST_QUERY });
   const scripts: string[] = [];
   const html = page.replace(/<script[^>]*>([\s\S]*?)<\/script>/g, (_tag, script: string) => {

@@ -104,8 +104,12 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     request.frame = { requestId: request.id, operation: null, operationName: null, failed: false };
     reply.header('x-request-id', request.id);
     setSecurityHeaders(reply);
-    if (state.closing) reply.header('connection', 'close');
     if (PROBE_PATHS.has(request.url) || admit(request, reply, state.guard)) done();
+  });
+  // As late as this: a request that was running when closing began would else leave its connection open, and hold the end up.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (state.closing) reply.header('connection', 'close');
+    done(null, payload);
   });
   observe(app, logger, new HttpMetrics(options.metrics));
   app.removeAllContentTypeParsers();

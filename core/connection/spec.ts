@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { headerNameFault } from './header-rules.js';
-import { isLine, isProse } from './text.js';
+import { oneLine, isProse } from './text.js';
 
 /** How a teammate's credential reaches the server. */
 export const AUTH_METHODS = ['NONE', 'ACCESS_TOKEN', 'CUSTOM_HEADERS', 'OAUTH'] as const;
@@ -42,7 +42,7 @@ export const connectionTypeName = z.string()
 
 /** A single line that people read. */
 export const displayName = z.string().trim().min(1, 'Enter a name that people will recognise.').max(100, 'At most 100 characters.')
-  .refine(isLine, 'No line breaks or control characters.');
+  .refine(oneLine, 'No line breaks or control characters.');
 
 export const accessTokenSpec = z.object({
   header: headerName.default('Authorization'),
@@ -68,7 +68,7 @@ export const callsSpec = z.object({
   concurrency: z.int().min(1, 'At least 1.').max(1000, 'At most 1,000.').nullish().transform((n) => n ?? null),
 });
 
-const toolPattern = z.string().min(1, 'A tool\'s name, or a pattern with *.').max(128, 'At most 128 characters.').refine(isLine, 'No line breaks or control characters.');
+const toolPattern = z.string().min(1, 'A tool\'s name, or a pattern with *.').max(128, 'At most 128 characters.').refine(oneLine, 'No line breaks or control characters.');
 export const toolPolicySpec = z.object({
   allow: z.array(toolPattern).max(500, 'At most 500 entries.').default([]),
   deny: z.array(toolPattern).max(500, 'At most 500 entries.').default([]),

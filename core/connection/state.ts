@@ -17,6 +17,8 @@ export function connectionTypeState(conditions: readonly Condition[]): Connectio
   if (condition(conditions, 'Stalled')?.status === 'TRUE') return 'MISCONFIGURED';
   if (reachable === undefined || reachable.status === 'UNKNOWN') return 'PENDING';
   if (reachable.status === 'FALSE') return 'UNREACHABLE';
+  const registered = condition(conditions, 'Registered');
+  if (registered !== undefined && registered.status !== 'TRUE') return 'ACTION_REQUIRED';
   return condition(conditions, 'Ready')?.status === 'TRUE' ? 'READY' : 'PENDING';
 }
 

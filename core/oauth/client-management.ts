@@ -62,6 +62,7 @@ async function manage({ discovery: { issuer }, client: { management }, transport
   if (!admitsManagement(transport, issuer, url)) throw new OAuthFault('REFUSED_BY_POLICY', `${peer}: the address is refused by policy.`);
   const fetch = transport.egress.fetchWith({ timeoutMs: transport.timeoutMs, maxBytes: 256 * 1024 });
   const headers = { Accept: 'application/json', Authorization: `Bearer ${registrationAccessToken}`, ...(body ? { 'Content-Type': 'application/json' } : {}) };
+  // oxlint-disable-next-line unicorn/no-invalid-fetch-options -- a body comes with PUT only
   return ask(() => fetch(url, { method, headers, body: body && JSON.stringify(body), redirect: 'manual', signal: transport.signal }), peer);
 }
 

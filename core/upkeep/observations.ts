@@ -23,6 +23,14 @@ export function reachability(report: ProbeReport, method: AuthMethod): Observati
   }
 }
 
+/** Ready as the other conditions have it: a server that answers is of no use without a client at its issuer. Null where nothing is to be said. */
+export function readiness(conditions: readonly Condition[]): Observation | null {
+  const registered = condition(conditions, 'Registered');
+  if (registered === undefined || condition(conditions, 'Reachable')?.status !== 'TRUE') return null;
+  if (registered.status === 'TRUE') return { type: 'Ready', status: 'TRUE', reason: 'Ready', message: '' };
+  return { type: 'Ready', status: 'FALSE', reason: registered.reason, message: registered.message };
+}
+
 function summary(ready: boolean, reason: string, message: string): Observation[] {
   return [
     { type: 'Ready', status: ready ? 'TRUE' : 'FALSE', reason, message },

@@ -4,7 +4,7 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { RawTool } from '../mcp/session.js';
 import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { Repositories } from '../store/store.js';
-import { authorization, reachability, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
+import { authorization, reachability, readiness, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
 import { syncTools } from './tool-sync.js';
 
 /** What trying a credential showed. */
@@ -122,7 +122,10 @@ export class StatusWriter {
       observations.push(toolsSynced(list.source, list.tools.length));
     } else if (!status.conditions.some((one) => one.type === TOOLS_NOT_READ.type)) observations.push(TOOLS_NOT_READ);
     const toolsSource = list === 'AS_IT_IS' ? status.toolsSource : list === 'NONE' ? null : list.source;
-    const conditions = withObservations(status.conditions, observations, type.version, now);
+    const seen = withObservations(status.conditions, observations, type.version, now);
+    const ready = readiness(seen);
+    // Against what stood before, so that a time moves only when the status does.
+    const conditions = ready === null ? seen : withObservations(status.conditions, [...observations.filter((one) => one.type !== 'Ready'), ready], type.version, now);
     const moved = !sameMeaning(status.conditions, conditions);
     if (moved) values.conditions = conditions;
     await repositories.connectionTypes.updateStatus(type.id, values);

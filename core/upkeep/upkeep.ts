@@ -19,6 +19,8 @@ export interface UpkeepOptions {
   box: CredentialBox;
   probe: Prober;
   now: () => Date;
+  /** Keeps the OAuth of types true, after each look at their servers; left out where there is none. */
+  oauth?: { check(type: ConnectionType, report: ProbeReport): Promise<void> };
   /** Called after something that callers rely on was written outside of a caller's transaction. Other processes hear `fairlead_changed`. */
   changed: (teamId: string) => void;
 }
@@ -59,6 +61,7 @@ export class Upkeep {
     const report = await this.look(type.spec);
     const shared = report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS';
     await this.#write(type.teamId, (repositories) => this.status.writeType(repositories, type, report, shared));
+    await this.options.oauth?.check(type, report);
     await this.readLogins(typeId);
   }
 

@@ -1,5 +1,6 @@
 import { Args, Ctx, Field, FieldResolver, ObjectType, Resolver, Root } from 'type-graphql';
 import type { AuditEvent, AuditOutcome } from '#core/store/entities/audit-event.entity.js';
+import { isId } from '#core/store/ids.js';
 import type { Store } from '#core/store/store.js';
 import { requireRole } from '../../access.js';
 import type { Context } from '../../context.js';
@@ -41,7 +42,7 @@ export class TeamAuditResolver {
   @FieldResolver(() => AuditEventPage, { nullable: true, description: 'Who did what, newest first. For managers; null, with an error, for others.' })
   async auditEvents(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
     requireRole(membershipIn(context.principal, team.teamId)!, 'MANAGER', 'Reading the audit trail');
-    const request = pageRequest(args);
+    const request = pageRequest(args, isId);
     const page = await this.store.audit.page(team.teamId, request);
     return connectionView(page, request, (event) => event.id, auditEventView, () => this.store.audit.count(team.teamId));
   }

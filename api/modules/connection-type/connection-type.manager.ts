@@ -5,18 +5,20 @@ import { canonicalJson } from '#core/json/canonical.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
-import type { Store } from '#core/store/store.js';
+import type { OAuthClient } from '#core/store/entities/oauth-client.entity.js';
+import type { Repositories, Store } from '#core/store/store.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeById, requireRole, teamBySlug } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import { withoutNulls } from '../../graphql/without-nulls.js';
 import type { RateLimit } from '../../rate-limit.js';
 import type { Act } from '../../mutation.js';
+import { secretOf, type OAuthPlanner } from './oauth-plan.js';
 import type { CheckConnectionTypeInput, CreateConnectionTypeInput, DeleteConnectionTypeInput, UpdateConnectionTypeInput } from './connection-type.input.js';
 
 /** Rules of the catalog (design sections 3.1 and 4). */
 export class ConnectionTypeManager {
-  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly checks: RateLimit) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly planner: OAuthPlanner, private readonly checks: RateLimit) {}
 
   /** Managers only. Looks at the server first, and refuses what can't work. */
   async create(act: Act, input: CreateConnectionTypeInput): Promise<ConnectionType> {
@@ -24,22 +26,33 @@ export class ConnectionTypeManager {
     const { team, membership } = await teamBySlug(this.store, principal, input.team);
     act.about(team.id);
     requireRole(membership, 'MANAGER', 'Adding connection types');
-    refuseOAuth(input);
-    const { team: _team, name: wanted, allowUnreachable, oauth: _oauth, ...fields } = input;
+    const { team: _team, name: wanted, allowUnreachable, ...fields } = input;
     const spec = parseInput(connectionTypeSpec, withoutNulls(fields));
+    const secret = secretOf(input.oauth) ?? null;
     const name = wanted == null ? deriveName(spec.displayName) : parseInput(connectionTypeName, wanted, ['input', 'name']);
     if (name === null) throw new UserFault('INVALID', 'No name can be derived from this display name: give one, e.g. warehouse-api.', { field: ['input', 'name'] });
     if ((await this.store.connectionTypes.byName(team.id, name)) !== null) throw nameTaken(name);
     this.checks.take(membership.memberId);
     const report = await this.upkeep.look(spec);
     refuseUnusable(spec, report, allowUnreachable === true);
+    const plan = await this.planner.plan(spec, secret, report);
+    const insert = async (repositories: Repositories) => {
+      const type = await repositories.connectionTypes.insert(team.id, name, spec);
+      await this.upkeep.status.writeType(repositories, type, report, 'NONE');
+      act.about(team.id, { type: 'ConnectionType', id: type.id, name });
+      return { type, client: plan === null ? null : await this.planner.save(repositories, type, plan) };
+    };
     try {
-      return await act.commit(async (repositories) => {
-        const type = await repositories.connectionTypes.insert(team.id, name, spec);
-        await this.upkeep.status.writeType(repositories, type, report, 'NONE');
-        act.about(team.id, { type: 'ConnectionType', id: type.id, name });
-        return type;
-      });
+      if (plan === null) return (await act.commit(insert)).type;
+      // On record before anything is registered; what is refused then is taken back.
+      const { type, client } = await this.store.transaction(insert);
+      try {
+        await this.planner.finish(type, client!, plan);
+      } catch (error) {
+        await this.store.transaction((repositories) => repositories.connectionTypes.remove(type.id, null));
+        throw error;
+      }
+      return await act.commit(async () => type);
     } catch (error) {
       if (isUniqueViolation(error)) throw nameTaken(name);
       throw error;
@@ -49,26 +62,33 @@ export class ConnectionTypeManager {
   /** Managers only. A change of the place that credentials go to suspends every enrollment, and the server is looked at first. */
   async update(act: Act, input: UpdateConnectionTypeInput): Promise<ConnectionType> {
     const { type, membership } = await this.editable(act, input.id, 'Changing connection types');
-    refuseOAuth(input);
-    const { id: _id, expectedVersion, allowUnreachable, oauth: _oauth, ...changes } = input;
+    const { id: _id, expectedVersion, allowUnreachable, ...changes } = input;
     if (type.version !== expectedVersion) throw staleVersion(type);
+    const given = secretOf(input.oauth);
     const spec = parseInput(connectionTypeSpec, merged(type.spec, changes));
     // The version is the generation of the spec: what changes nothing doesn't move it.
-    if (canonicalJson(spec) === canonicalJson(type.spec)) return act.commit(async () => type);
+    if (canonicalJson(spec) === canonicalJson(type.spec) && given === undefined) return act.commit(async () => type);
     const moved = !sameTarget(currentTarget(type.spec), currentTarget(spec));
-    if (moved) this.checks.take(membership.memberId);
-    const report = moved ? await this.upkeep.look(spec) : null;
+    const otherClient = spec.authMethod === 'OAUTH' && (moved || given !== undefined || spec.oauth?.clientId !== type.spec.oauth?.clientId);
+    if (moved || otherClient) this.checks.take(membership.memberId);
+    const report = moved || otherClient ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
+    // A secret goes with its client, and with the place that it was entered for.
+    const kept = given === undefined && !moved && spec.oauth?.clientId === type.spec.oauth?.clientId ? await this.planner.storedSecret(this.store, type.id) : null;
+    const plan = report === null ? null : await this.planner.plan(spec, given ?? kept, report);
+    let client: OAuthClient | null = null;
     const updated = await act.commit(async (repositories) => {
       if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleOrGone(await repositories.connectionTypes.byId(type.id));
       const current = (await repositories.connectionTypes.byId(type.id))!;
-      if (report === null) await this.upkeep.status.restamp(repositories, current);
+      if (plan !== null) client = await this.planner.save(repositories, current, plan);
+      if (!moved || report === null) await this.upkeep.status.restamp(repositories, current);
       else {
         await this.upkeep.status.moved(repositories, current);
         await this.upkeep.status.writeType(repositories, current, report, 'NONE');
       }
       return current;
     });
+    if (plan !== null && client !== null) await this.planner.finish(updated, client, plan);
     if (moved) await this.upkeep.readLogins(type.id);
     return updated;
   }
@@ -118,11 +138,6 @@ function staleOrGone(current: ConnectionType | null): UserFault {
   return current === null ? new UserFault('NOT_FOUND', 'The connection type was deleted meanwhile.', { field: ['input', 'id'] }) : staleVersion(current);
 }
 
-function refuseOAuth(input: { authMethod?: string | null; oauth?: unknown }): void {
-  if (input.authMethod === 'OAUTH') throw new UserFault('NOT_AVAILABLE', 'OAuth is not part of this version: choose ACCESS_TOKEN, CUSTOM_HEADERS or NONE.', { field: ['input', 'authMethod'] });
-  if (input.oauth != null) throw new UserFault('NOT_AVAILABLE', 'OAuth is not part of this version: leave "oauth" out.', { field: ['input', 'oauth'] });
-}
-
 /** What can't work isn't saved. */
 function refuseUnusable(spec: ConnectionTypeSpec, report: ProbeReport, allowUnreachable: boolean): void {
   const field = ['input', 'serverUrl'];
@@ -131,7 +146,7 @@ function refuseUnusable(spec: ConnectionTypeSpec, report: ProbeReport, allowUnre
     throw new UserFault('SERVER_REFUSED', `${report.message} To save it all the same, set "allowUnreachable".`, { field, retryable: true });
   }
   if (report.verdict === 'AUTHENTICATION_REQUIRED' && spec.authMethod === 'NONE') {
-    throw new UserFault('SERVER_REFUSED', 'The server wants a credential: choose the auth method ACCESS_TOKEN or CUSTOM_HEADERS.', { field: ['input', 'authMethod'] });
+    throw new UserFault('SERVER_REFUSED', 'The server wants a credential: choose the auth method ACCESS_TOKEN, CUSTOM_HEADERS or OAUTH.', { field: ['input', 'authMethod'] });
   }
   if (report.verdict !== 'OK' && report.verdict !== 'AUTHENTICATION_REQUIRED') throw new UserFault('SERVER_REFUSED', report.message, { field });
 }
@@ -148,6 +163,7 @@ function merged(spec: ConnectionTypeSpec, changes: Record<string, unknown>): Rec
   }
   if (next.authMethod !== 'ACCESS_TOKEN' && changes.accessToken == null) delete next.accessToken;
   if (next.authMethod !== 'CUSTOM_HEADERS' && changes.headers == null) delete next.headers;
+  if (next.authMethod !== 'OAUTH' && changes.oauth == null) delete next.oauth;
   return next;
 }
 

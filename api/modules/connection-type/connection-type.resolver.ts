@@ -85,6 +85,7 @@ export class TeamCatalogResolver {
   }
 }
 
+
 /** The viewer's member id; strangers never get as far as a team's objects. */
 function viewerIn(context: Context, teamId: string): string {
   return membershipIn(context.principal, teamId)!.memberId;

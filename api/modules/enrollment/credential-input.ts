@@ -25,6 +25,7 @@ export function credentialFrom(spec: ConnectionTypeSpec, input: CredentialInput,
   if (authMethod !== 'ACCESS_TOKEN' && input.accessToken != null) throw misplaced('accessToken', authMethod);
   if (authMethod !== 'CUSTOM_HEADERS' && input.headers != null && input.headers.length > 0) throw misplaced('headers', authMethod);
   if (authMethod === 'NONE') return { kind: 'NONE' };
+  if (authMethod === 'OAUTH') throw new UserFault('INVALID', 'This connection type\'s auth method is OAUTH: a login is ended with deleteEnrollment, and renewed with startAuthorization.', { field: ['input'] });
   if (authMethod === 'ACCESS_TOKEN') return accessToken(spec, input.accessToken, stored);
   return customHeaders(spec, input.headers, stored);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { isLine } from '#core/connection/text.js';
 import { withObservations } from '#core/connection/condition.js';
 import type { CredentialValue } from '#core/connection/credential.js';
+import { oneLine } from '#core/connection/text.js';
 import { currentTarget, sameTarget, targetUrl } from '#core/connection/target.js';
 import { UserFault } from '#core/errors.js';
 import { roleAtLeast } from '#core/connection/role.js';
@@ -18,22 +18,26 @@ import { parseInput } from '../../graphql/parse-input.js';
 import type { Act } from '../../mutation.js';
 import type { RateLimit } from '../../rate-limit.js';
 import { credentialFields, credentialFrom, touchesCredential } from './credential-input.js';
-import type { ConfirmEnrollmentInput, DeleteEnrollmentInput, EnrollInput, RefreshEnrollmentInput, ShareEnrollmentInput, UpdateEnrollmentInput } from './enrollment.type.js';
+import type { ConsentLink } from '../../consent/consent-service.js';
+import { labelTaken } from './label-taken.js';
+import type { EnrollmentLogins } from './enrollment.logins.js';
+import type { ConfirmEnrollmentInput, DeleteEnrollmentInput, EnrollInput, RefreshEnrollmentInput, ShareEnrollmentInput, StartAuthorizationInput, UpdateEnrollmentInput } from './enrollment.type.js';
 
-const label = z.string().trim().max(100, 'At most 100 characters.').refine(isLine, 'No line breaks or control characters.');
+const label = z.string().trim().max(100, 'At most 100 characters.').refine(oneLine, 'No line breaks or control characters.');
 
 /** Rules of enrollments: credentials are tried before they are stored, sealed for the place that their owner saw, and never read again. */
 export class EnrollmentManager {
-  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly box: CredentialBox, private readonly tries: RateLimit, private readonly clock: () => Date) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly box: CredentialBox, private readonly logins: EnrollmentLogins, private readonly tries: RateLimit, private readonly clock: () => Date) {}
 
   /** Any member, for themselves. */
-  async enroll(act: Act, input: EnrollInput): Promise<Enrollment> {
+  async enroll(act: Act, input: EnrollInput): Promise<{ enrollment: Enrollment; authorization: ConsentLink | null }> {
     const { type, membership } = await connectionTypeById(this.store, act.context.principal, input.connectionTypeId, ['input', 'connectionTypeId']);
     act.about(type.teamId, { type: 'ConnectionType', id: type.id, name: type.name });
-    if (input.returnUrl != null) throw new UserFault('NOT_AVAILABLE', '"returnUrl" belongs to OAuth, which is not part of this version: leave it out.', { field: ['input', 'returnUrl'] });
     const chosen = parseInput(label, input.label ?? '', ['input', 'label']);
     const own = await this.store.enrollments.ofOwner(membership.memberId, [type.id]);
     if (own.some((enrollment) => enrollment.label === chosen)) throw labelTaken(chosen);
+    if (type.spec.authMethod === 'OAUTH') return this.logins.enroll(act, type, membership.memberId, chosen, input);
+    if (input.returnUrl != null) throw new UserFault('INVALID', 'Only OAUTH leads through a browser: leave "returnUrl" out.', { field: ['input', 'returnUrl'] });
     const value = credentialFrom(type.spec, { accessToken: input.accessToken ?? undefined, headers: input.headers ?? undefined })!;
     this.tries.take(membership.memberId);
     const trial = await this.upkeep.tryCredential(type.spec, value);
@@ -51,12 +55,18 @@ export class EnrollmentManager {
         );
         await this.upkeep.status.writeTrial(repositories, type, id, trial);
         act.about(type.teamId, { type: 'Enrollment', id, name: `${type.name}${chosen === '' ? '' : `/${chosen}`}` });
-        return enrollment;
+        return { enrollment, authorization: null };
       });
     } catch (error) {
       if (isUniqueViolation(error)) throw labelTaken(chosen);
       throw error;
     }
+  }
+
+  /** The owner only: consent again, in place. */
+  async startAuthorization(act: Act, input: StartAuthorizationInput): Promise<ConsentLink> {
+    const { enrollment, type } = await this.owned(act, input.enrollmentId, ['input', 'enrollmentId']);
+    return this.logins.start(act, type, enrollment, input.returnUrl ?? null);
   }
 
   /** The owner only. A new credential is tried first; entering one confirms the server's address. */
@@ -87,6 +97,7 @@ export class EnrollmentManager {
     }
     if (sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) return act.commit(async () => enrollment);
     const wanted = type.spec.authMethod;
+    if (wanted === 'OAUTH') throw new UserFault('ACTION_REQUIRED', 'A login belongs to the address that it was issued for: consent again with startAuthorization.', { field: ['input', 'id'] });
     if (wanted !== 'NONE' && (credential.kind !== wanted || credential.sealed === null)) {
       throw new UserFault('ACTION_REQUIRED', 'The auth method changed, so the stored credential is of no use: enter the new one with updateEnrollment.', { field: ['input', 'id'] });
     }
@@ -107,7 +118,11 @@ export class EnrollmentManager {
     if (credential.kind !== 'NONE' && credential.sealed === null) throw new UserFault('ACTION_REQUIRED', 'The credential was cleared: enter one with updateEnrollment.', { field });
     this.tries.take(memberId);
     await this.upkeep.checkEnrollment(enrollment.id);
-    return act.commit(async (repositories) => (await repositories.enrollments.byId(enrollment.id)) ?? enrollment);
+    return act.commit(async (repositories) => {
+      const checked = await repositories.enrollments.byId(enrollment.id);
+      if (checked === null) throw gone();
+      return checked;
+    });
   }
 
   /** Sharing is for the owner, who must be a manager; any manager may end it. */
@@ -140,10 +155,10 @@ export class EnrollmentManager {
     if (enrollment.shared) await this.upkeep.checkType(enrollment.connectionTypeId);
   }
 
-  private async owned(act: Act, id: string) {
-    const { enrollment, membership, owned } = await enrollmentById(this.store, act.context.principal, id);
+  private async owned(act: Act, id: string, field = ['input', 'id']) {
+    const { enrollment, membership, owned } = await enrollmentById(this.store, act.context.principal, id, field);
     act.about(enrollment.teamId, { type: 'Enrollment', id: enrollment.id, name: enrollment.label });
-    if (!owned) throw new UserFault('FORBIDDEN', 'Only its owner can do this: enroll with a credential of your own.', { field: ['input', 'id'] });
+    if (!owned) throw new UserFault('FORBIDDEN', 'Only its owner can do this: enroll with a credential of your own.', { field });
     const type = await this.store.connectionTypes.byId(enrollment.connectionTypeId);
     const [credential] = await this.store.enrollments.credentials([enrollment.id]);
     if (type === null || credential === undefined) throw gone();
@@ -198,13 +213,6 @@ function gone(): UserFault {
 
 function credentialField(value: CredentialValue): string[] {
   return ['input', value.kind === 'ACCESS_TOKEN' ? 'accessToken' : 'headers'];
-}
-
-function labelTaken(chosen: string): UserFault {
-  const message = chosen === ''
-    ? 'You are enrolled already: change that enrollment with updateEnrollment, or give this one a "label".'
-    : `You have an enrollment with the label ${JSON.stringify(chosen)} already: choose another label.`;
-  return new UserFault('ALREADY_EXISTS', message, { field: ['input', 'label'] });
 }
 
 /** A credential that was refused, or couldn't be tried, isn't stored. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { connectionTypeName, displayName } from '#core/connection/spec.js';
-import { isLine } from '#core/connection/text.js';
+import { oneLine } from '#core/connection/text.js';
 import { UserFault } from '#core/errors.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { Member } from '#core/store/entities/member.entity.js';
@@ -14,7 +14,7 @@ import type { Act } from '../../mutation.js';
 import type { CreateTeamInput, RemoveMemberInput, SetMemberInput } from './team.type.js';
 
 const createTeamInput = z.object({ slug: connectionTypeName, displayName });
-const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine(isLine, 'No control characters.');
+const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine(oneLine, 'No control characters.');
 
 /** Rules of teams and their members. */
 export class TeamManager {

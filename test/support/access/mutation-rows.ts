@@ -97,7 +97,7 @@ export const MUTATION_ROWS: AccessRow[] = [
   },
   {
     covers: ['Mutation.callTool'], title: 'through somebody\'s enrollment that isn\'t shared', document: mutation('callTool', 'toolCall { status }'),
-    variables: ({ ids }) => ({ input: { connectionTypeId: ids.guarded, tool: 'echo', enrollmentId: ids.enrollment } }), gets: only('OWNER'),
+    variables: ({ ids }) => ({ input: { connectionTypeId: ids.guarded, tool: 'echo', enrollmentId: ids.enrollment } }), known: ['connectionTypeId'], gets: only('OWNER'),
   },
   {
     covers: ['Mutation.callTool'], title: 'in a team by its slug', document: mutation('callTool', 'toolCall { status }'),

@@ -11,6 +11,8 @@ export interface AccessRow {
   document: string;
   /** Called for each person anew, so that what a mutation destroys is there for the next one. */
   variables: (world: AccessWorld, person: Person) => object | Promise<object>;
+  /** Input fields whose ids everybody in the team may know: left as they are when the others are replaced by unknown ones. */
+  known?: string[];
   /** What is compared of the only root field's value. */
   // eslint-disable-next-line typescript/no-explicit-any -- answers have any shape
   sees?: (value: any) => unknown;

@@ -133,12 +133,12 @@ const TOOLS = 'query ($id: ID!) { connectionType(id: $id) { tools { nodes { id }
 /** The credential that the guarded server takes. */
 export const OWNERS_KEY = KEY;
 
-/** The same variables with ids and slugs of nothing that exists. */
-export function unknownVariables(variables: unknown): unknown {
+/** The same variables with ids and slugs of nothing that exists; those in the fields `known` stay. */
+export function unknownVariables(variables: unknown, known: readonly string[] = []): unknown {
   if (typeof variables === 'string') return unknownText(variables);
-  if (Array.isArray(variables)) return variables.map(unknownVariables);
+  if (Array.isArray(variables)) return variables.map((one) => unknownVariables(one, known));
   if (typeof variables !== 'object' || variables === null) return variables;
-  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, unknownVariables(value)]));
+  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, known.includes(name) ? value : unknownVariables(value, known)]));
 }
 
 function unknownText(text: string): string {

@@ -45,8 +45,10 @@ export interface Caller {
 /** Parts that a test may put in the place of the real ones. */
 export type CallOverrides = Partial<CallServiceOptions>;
 
-/** Starts the parts of one process. `ring` is the text of the key ring. */
-export async function startCallProcess(databaseUrl: string, ring: string, overrides: CallOverrides = {}): Promise<CallProcess & { store: Store; vault: Vault }> {
+/** Starts the parts of one process. `ring` is the text of the key ring; `overrides` may wrap the real parts. */
+export async function startCallProcess(
+  databaseUrl: string, ring: string, overrides: CallOverrides | ((real: { vault: Vault; sessions: SessionPool }) => CallOverrides) = {},
+): Promise<CallProcess & { store: Store; vault: Vault }> {
   const store = await Store.open({ url: databaseUrl, poolSize: 5 });
   const vault = new Vault(KeyRing.parse(ring), store.keys);
   const egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
@@ -55,17 +57,19 @@ export async function startCallProcess(databaseUrl: string, ring: string, overri
   const schemas = new ToolSchemas();
   const service = new CallService({
     store, databaseUrl, vault, sessions, schemas, enrollLink: (membership, name) => `https://fairlead.test/${membership.teamSlug}/${name}`, maxInFlight: 100,
-    logger: createLogger('silent'), now: () => new Date(), clock: () => performance.now(), ...overrides,
+    logger: createLogger('silent'), now: () => new Date(), clock: () => performance.now(),
+    ...(typeof overrides === 'function' ? overrides({ vault, sessions }) : overrides),
   });
   await service.start();
-  const stop = async (graceMs = 5000): Promise<void> => {
+  const end = async (graceMs: number): Promise<void> => {
     await service.stop(graceMs);
     await sessions.close();
     await schemas.close();
     await egress.close();
     await store.close();
   };
-  return { service, sessions, store, vault, stop };
+  let ended: Promise<void> | null = null;
+  return { service, sessions, store, vault, stop: (graceMs = 5000) => (ended ??= end(graceMs)) };
 }
 
 /** A team with people, types and enrollments in a database of its own, and one process that makes calls. */
