@@ -49,14 +49,13 @@ export class Routes {
   constructor(private readonly store: Repositories, private readonly box: CredentialBox, private readonly enrollLink: EnrollLink) {}
 
   /** @throws {UserFault} for every reason why there is no way through (design section 6, step 1) */
-  async resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
-    const { type, membership } = await this.#type(request, candidates);
+  async resolve(request: CallRequest, memberships: readonly Membership[]): Promise<Route> {
+    const { type, membership } = await this.#type(request, memberships);
     if (type.spec.authMethod === 'OAUTH') throw new UserFault('NOT_AVAILABLE', 'Connection types with OAuth can\'t be called yet. Choose another auth method.');
-    const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(membership.memberId, [type.id]), this.store.enrollments.shared(type.id)]);
-    const byId = new Map([...own, ...shared].map((enrollment) => [enrollment.id, enrollment]));
+    const candidates = await this.#enrollments(type, membership, request.enrollmentId ?? null);
     const link = (label: string): NextAction => ({ label, url: this.enrollLink(membership, type.name) });
     const enrollment = chooseEnrollment({
-      memberId: membership.memberId, typeName: type.spec.displayName, candidates: [...byId.values()], enrollmentId: request.enrollmentId ?? null,
+      memberId: membership.memberId, typeName: type.spec.displayName, candidates, enrollmentId: request.enrollmentId ?? null,
       connect: link(`Connect to ${type.spec.displayName}`),
     });
     const [[status], [credential], [typeStatus]] = await Promise.all([
@@ -80,6 +79,16 @@ export class Routes {
       toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
       toolsRead: (typeStatus.toolsSource === null ? status.toolsSyncedAt : typeStatus.toolsSyncedAt) !== null,
     };
+  }
+
+  /** The member's own and the shared ones; where one is asked for, only that is read, since a member may have many. */
+  async #enrollments(type: ConnectionType, { memberId }: Membership, asked: string | null): Promise<Enrollment[]> {
+    if (asked !== null) {
+      const enrollment = knownId(asked) ? await this.store.enrollments.byId(asked) : null;
+      return enrollment?.connectionTypeId === type.id ? [enrollment] : [];
+    }
+    const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(memberId, [type.id]), this.store.enrollments.shared(type.id)]);
+    return [...new Map([...own, ...shared].map((enrollment) => [enrollment.id, enrollment])).values()];
   }
 
   async #type(request: CallRequest, candidates: readonly Membership[]): Promise<{ type: ConnectionType; membership: Membership }> {
