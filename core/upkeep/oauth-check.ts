@@ -32,8 +32,10 @@ export class OAuthCheck {
     // Somebody who didn't answer proves nothing: what is known stays.
     if (found === null) return oauth.observe(type.id, failure.code === 'UNREACHABLE' ? null : failure);
     const client = await store.transaction((repositories) => this.#save(repositories, type, before, look, found));
-    if (client?.state === 'PENDING') await oauth.register(type, client, found);
-    else await oauth.observe(type.id);
+    if (client?.state === 'PENDING') return void (await oauth.register(type, client, found));
+    const fault = client === null ? null : await this.options.registry.renewIfDue(client, found);
+    if (client !== null && fault?.code === 'INVALID_CLIENT') return oauth.clientRefused(type, client.id);
+    await oauth.observe(type.id);
   }
 
   /** Stores what was found; answers the client that counts, recorded anew where there was none that is of use. */

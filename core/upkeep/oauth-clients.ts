@@ -3,6 +3,7 @@ import type { Discovery } from '../oauth/discovery.js';
 import { OAuthFault } from '../oauth/fault.js';
 import { preregisteredAuthMethod } from '../oauth/client-metadata.js';
 import type { RegisteredClient } from '../oauth/client-information.js';
+import { renewRegistration } from '../oauth/client-management.js';
 import { registerClient } from '../oauth/registration.js';
 import type { ClientAuthMethod } from '../oauth/server-metadata.js';
 import type { OAuthTransport } from '../oauth/transport.js';
@@ -79,6 +80,33 @@ export class OAuthClientRegistry {
     }
   }
 
+  /**
+   * Renews a client whose secret is nearing its end (RFC 7592): in the last third of its life, a month at the most. Secret and registration access token are
+   * stored together, or not at all. Answers the fault that stood in the way, or null. Two processes may both renew; the answer that is stored first counts.
+   */
+  async renewIfDue(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
+    if (!secretNearingExpiry(client, this.options.now())) return null;
+    const { store, transport, clientName, now } = this.options;
+    const { clientSecret, registrationAccessToken } = await this.secrets(client);
+    if (registrationAccessToken === undefined || client.registrationClientUri === null) return null;
+    const known: RegisteredClient = {
+      method: 'DYNAMIC', clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod,
+      clientSecretExpiresAt: client.clientSecretExpiresAt, management: { registrationClientUri: client.registrationClientUri, registrationAccessToken }, warnings: [],
+    };
+    try {
+      const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
+      const version = client.version + 1;
+      await store.oauthClients.replaceSecrets(client.id, client.version, {
+        sealed: await this.#seal(client, version, secretsOf(renewed)), clientSecretExpiresAt: renewed.clientSecretExpiresAt,
+        registrationClientUri: renewed.management?.registrationClientUri ?? null,
+      });
+      return null;
+    } catch (error) {
+      if (error instanceof OAuthFault) return error;
+      throw error;
+    }
+  }
+
   /** The client with its secret; null unless it is `ACTIVE`. */
   async open(client: OAuthClient): Promise<UsableClient | null> {
     if (client.state !== 'ACTIVE' || client.clientId === null) return null;
@@ -98,8 +126,8 @@ export class OAuthClientRegistry {
   }
 
   async #store(client: OAuthClient, registered: RegisteredClient): Promise<void> {
-    const { clientSecret, management } = registered;
-    const secrets: ClientSecrets = { ...(clientSecret === null ? {} : { clientSecret }), ...(management === null ? {} : { registrationAccessToken: management.registrationAccessToken }) };
+    const { management } = registered;
+    const secrets = secretsOf(registered);
     const sealed = Object.keys(secrets).length === 0 ? null : await this.#seal(client, client.version, secrets);
     await this.options.store.oauthClients.transition(client.id, UNDECIDED, {
       state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod, sealed, clientSecretExpiresAt: registered.clientSecretExpiresAt,
@@ -110,6 +138,19 @@ export class OAuthClientRegistry {
   #seal(client: OAuthClient, version: number, secrets: ClientSecrets): Promise<Buffer> {
     return this.options.vault.seal(client.teamId, context(client, version), JSON.stringify(secrets));
   }
+}
+
+const MONTH_MS = 30 * 86_400_000;
+
+/** Whether a client's secret is in the last third of its life, a month at the most. Pure. */
+export function secretNearingExpiry(client: Pick<OAuthClient, 'clientSecretExpiresAt' | 'updatedAt' | 'state'>, now: Date): boolean {
+  if (client.state !== 'ACTIVE' || client.clientSecretExpiresAt === null) return false;
+  const end = client.clientSecretExpiresAt.getTime();
+  return now.getTime() > end - Math.min((end - client.updatedAt.getTime()) / 3, MONTH_MS);
+}
+
+function secretsOf({ clientSecret, management }: RegisteredClient): ClientSecrets {
+  return { ...(clientSecret === null ? {} : { clientSecret }), ...(management === null ? {} : { registrationAccessToken: management.registrationAccessToken }) };
 }
 
 function context(client: OAuthClient, version: number) {

@@ -10,7 +10,7 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
-import { registeredCondition, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
+import { registeredCondition, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
 /** What {@link TypeOAuth} is built of. */
 export interface TypeOAuthOptions {
@@ -98,7 +98,8 @@ export class TypeOAuth {
   /** Client and discovery that count for a type now. Throws `UserFault` with the next step where there is none. */
   async setupOf(type: ConnectionType): Promise<OAuthSetup> {
     const { store, registry } = this.options;
-    const [row, client] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
+    const [row, found] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
+    const client = found === null || row === null ? found : await this.#renewed(type, found, row);
     const usable = client === null ? null : await registry.open(client);
     if (row === null || client === null || usable === null || client.issuer !== row.issuer) {
       const { message } = registeredCondition(client?.issuer === row?.issuer ? client : null, this.redirectUri);
@@ -144,6 +145,15 @@ export class TypeOAuth {
       return locked.type.teamId;
     });
     if (teamId !== null) changed(teamId);
+  }
+
+  /** The client, renewed if its secret is nearing its end. One that can't be renewed is used for as long as it is accepted. */
+  async #renewed(type: ConnectionType, client: OAuthClient, row: OAuthDiscovery): Promise<OAuthClient | null> {
+    const { store, registry, now } = this.options;
+    if (!secretNearingExpiry(client, now())) return client;
+    const fault = await registry.renewIfDue(client, discoveryOf(row));
+    if (fault?.code === 'INVALID_CLIENT') await this.clientRefused(type, client.id);
+    return store.oauthClients.current(type.id);
   }
 
   #outcome(report: DiscoveryReport, challenged: boolean, registrationRefusal: string | null): OAuthOutcome {
