@@ -88,5 +88,5 @@ function seenOn(html: string): Omit<Visit, 'landed'> {
 }
 
 function text(html: string): string {
-  return html.replace(/<[^>]+>/g, ' ').replace(/&amp;/g, '&').replace(/\s+/g, ' ').trim();
+  return html.replace(/<\/?(bdi|code|strong)\b[^>]*>/g, '').replace(/<[^>]+>/g, ' ').replace(/&amp;/g, '&').replace(/\s+/g, ' ').trim();
 }
