@@ -44,7 +44,7 @@ function believedAnswer(parameters: URLSearchParams, metadata: oauth.Authorizati
   try {
     // `state` was checked by its hash, which is all that is kept of it.
     const believed = oauth.validateAuthResponse(metadata, { client_id: pending.clientId }, parameters, oauth.skipStateCheck);
-    if (believed.get('code')) return believed;
+    if (believed.getAll('code').length === 1 && believed.get('code') !== '') return believed;
   } catch (error) {
     // Its errors carry the parameters in their cause, so none is passed on.
     if (error instanceof oauth.AuthorizationResponseError) throw denied(parameters, pending);

@@ -1,3 +1,4 @@
+import type { RegisteredClient } from './client-information.js';
 import { CLIENT_METADATA_PATH } from './outcome.js';
 import { CLIENT_AUTH_METHODS, type ClientAuthMethod, type ServerMetadata } from './server-metadata.js';
 
@@ -50,27 +51,33 @@ export function preferredAuthMethod({ token_endpoint_auth_methods_supported: met
   return CLIENT_AUTH_METHODS.find((method) => methods?.includes(method)) ?? 'client_secret_basic';
 }
 
+/**
+ * The client ID metadata document: its own URL is the client ID, and the client is public.
+ * https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/
+ * @param configured where an administrator says that the world reads it, if not under our public URL; what is served must call itself by that address
+ */
+export function clientMetadataDocument(publicUrl: string, configured: string | null, { clientName, redirectUri }: ClientIdentity): ClientMetadata & { client_id: string } {
+  const { protocol, origin } = new URL(redirectUri);
+  return {
+    client_id: configured ?? new URL(CLIENT_METADATA_PATH, publicUrl).href, client_name: clientName, client_uri: origin, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
+    token_endpoint_auth_method: 'none', application_type: protocol === 'https:' ? 'web' : 'native',
+  };
+}
+
+/** The client that the document at this URL makes us, wherever it is accepted. Nothing is asked for, and nothing expires. */
+export function documentClient(url: string): RegisteredClient {
+  return { method: 'METADATA_DOCUMENT', clientId: url, clientSecret: null, authMethod: 'none', clientSecretExpiresAt: null, management: null, warnings: [] };
+}
+
+/** The client that a manager entered; without a secret it is public. */
+export function preregisteredClient(clientId: string, clientSecret: string | null, server: ServerMetadata): RegisteredClient {
+  const authMethod = preregisteredAuthMethod(clientSecret, server);
+  return { method: 'PREREGISTERED', clientId, clientSecret: authMethod === 'none' ? null : clientSecret, authMethod, clientSecretExpiresAt: null, management: null, warnings: [] };
+}
+
 /** How a client that a manager entered authenticates: one without a secret is public. */
 export function preregisteredAuthMethod(clientSecret: string | null, server: ServerMetadata): ClientAuthMethod {
   if (clientSecret === null || clientSecret === '') return 'none';
   const preferred = preferredAuthMethod(server);
   return preferred === 'none' ? 'client_secret_basic' : preferred;
-}
-
-/**
- * The client ID metadata document that is served at {@link CLIENT_METADATA_PATH}: its own URL is the client ID, and it is a public client.
- * https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/
- */
-export function clientMetadataDocument(publicUrl: string, { clientName, redirectUri }: ClientIdentity): ClientMetadata & { client_id: string } {
-  const url = new URL(redirectUri);
-  return {
-    client_id: new URL(CLIENT_METADATA_PATH, publicUrl).href,
-    client_name: clientName,
-    client_uri: new URL(publicUrl).origin,
-    redirect_uris: [redirectUri],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: 'none',
-    application_type: url.protocol === 'https:' ? 'web' : 'native',
-  };
 }

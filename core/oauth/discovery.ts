@@ -175,11 +175,11 @@ class Search {
       let fault: MetadataFault | null = null;
       const lookup = await this.log.find('authorization server', url, (json) => {
         const read = readServerMetadata(json, issuers, this.request.allowUnadvertisedPkce);
-        if (!isMetadataFault(read)) return read;
+        if (read === null || !isMetadataFault(read)) return read;
         fault = read;
         return read.message;
       });
-      if (lookup.kind === 'FOUND') return this.#admitted(lookup.value) ?? { metadata: lookup.value };
+      if (lookup.kind === 'FOUND') return this.#admitted(lookup.value);
       if (lookup.kind === 'UNUSABLE') failures.push(failureOf(fault!));
       else if (lookup.kind === 'REFUSED_BY_POLICY') failures.push({ code: 'REFUSED_BY_POLICY', message: `The authorization server ${quotePeer(issuers[0]!)}: ${lookup.message}.` });
       else if (lookup.kind === 'UNREACHABLE') failures.push({ code: 'UNREACHABLE', message: `The authorization server ${quotePeer(issuers[0]!)} could not be asked: ${lookup.message}. Try again later.` });
@@ -188,16 +188,18 @@ class Search {
       ?? { code: 'ABSENT', message: `No authorization-server metadata is published for ${quotePeer(issuers[0]!)}.` };
   }
 
-  /** Endpoints that will be asked with secrets must be where our policy lets us go: said now, and not at the first consent. */
-  #admitted(metadata: ServerMetadata): DiscoveryFailure | null {
+  /** Endpoints that will be asked with secrets must be where our policy lets us go: said now, and not at the first consent. Without a token endpoint nothing goes; another one counts as not offered. */
+  #admitted(metadata: ServerMetadata): { metadata: ServerMetadata } | DiscoveryFailure {
+    const kept = { ...metadata };
     for (const name of ['token_endpoint', 'registration_endpoint', 'revocation_endpoint'] as const) {
       const url = metadata[name];
       if (url === undefined || admits(this.request.transport, url)) continue;
       const message = `The authorization server's "${name}" is refused by policy: not a public HTTPS address; an administrator may allow it with FAIRLEAD_EGRESS_ALLOW.`;
       this.log.note('authorization server', 'FAILED', message);
-      return { code: 'REFUSED_BY_POLICY', message };
+      if (name === 'token_endpoint') return { code: 'REFUSED_BY_POLICY', message };
+      delete kept[name];
     }
-    return null;
+    return { metadata: kept };
   }
 
   #discovery({ resource, scopesSupported }: ResourceMetadata, metadata: ServerMetadata): Discovery {

@@ -4,12 +4,19 @@ import type { OAuthStep } from './step.js';
 import { fetchDocument, type OAuthTransport, type PeerAnswer } from './transport.js';
 
 /**
- * What looking for a document came to. `ABSENT`: the server answered, and has none there (also a web page in its place). `UNREACHABLE`: it may have one,
- * but couldn't be asked now, so that nothing may be concluded from its absence.
+ * What looking for a document came to.
+ *
+ * | kind | |
+ * |---|---|
+ * | `ABSENT` | the server answered, and has none there; also a web page, or other JSON, in its place |
+ * | `UNUSABLE` | it is there, and can't be used |
+ * | `UNREACHABLE` | it may be there, but nobody could be asked now, so that nothing may be concluded |
+ * | `REFUSED_BY_POLICY` | our policy doesn't let us look |
  */
-export type Lookup =
-  | { kind: 'FOUND'; json: Record<string, unknown> }
-  | { kind: 'ABSENT' | 'UNREACHABLE' | 'REFUSED_BY_POLICY'; message: string };
+export interface Miss {
+  kind: 'ABSENT' | 'UNUSABLE' | 'UNREACHABLE' | 'REFUSED_BY_POLICY';
+  message: string;
+}
 
 /** Notes what discovery tries, in order and with its time, within one deadline over all of it. */
 export class LookupLog {
@@ -26,24 +33,21 @@ export class LookupLog {
   }
 
   /**
-   * Looks for a JSON document and notes a failure; a success is noted by the caller, once the document is understood, with {@link read}'s verdict.
-   * @param read turns the document into something usable, or says in a sentence why it can't be used
+   * Looks for a JSON document and notes what came of it.
+   * @param read turns it into something usable, says in a sentence why it can't be used, or null where it isn't such a document at all
    */
-  async find<T extends object>(name: OAuthStep['name'], url: string, read: (json: Record<string, unknown>) => T | string): Promise<{ kind: 'FOUND'; value: T } | { kind: 'UNUSABLE'; message: string } | Exclude<Lookup, { kind: 'FOUND' }>> {
+  async find<T extends object>(name: OAuthStep['name'], url: string, read: (json: Record<string, unknown>) => T | string | null): Promise<{ kind: 'FOUND'; value: T } | Miss> {
     const started = this.clock();
-    const lookup = await this.#look(url, this.#deadline - started);
+    const looked = await this.#look(url, this.#deadline - started);
     const took = Math.round(this.clock() - started);
-    if (lookup.kind !== 'FOUND') {
-      this.note(name, 'FAILED', `${quotePeer(url)}: ${lookup.message}`, lookup.kind === 'REFUSED_BY_POLICY' ? null : took);
-      return lookup;
+    const value = 'json' in looked ? read(looked.json) : null;
+    if (typeof value === 'object' && value !== null) {
+      this.note(name, 'OK', quotePeer(url), took);
+      return { kind: 'FOUND', value };
     }
-    const value = read(lookup.json);
-    if (typeof value === 'string') {
-      this.note(name, 'FAILED', `${quotePeer(url)}: ${value}`, took);
-      return { kind: 'UNUSABLE', message: value };
-    }
-    this.note(name, 'OK', quotePeer(url), took);
-    return { kind: 'FOUND', value };
+    const miss: Miss = typeof value === 'string' ? { kind: 'UNUSABLE', message: value } : 'json' in looked ? { kind: 'ABSENT', message: 'JSON, but no such metadata' } : looked;
+    this.note(name, 'FAILED', `${quotePeer(url)}: ${miss.message}`, miss.kind === 'REFUSED_BY_POLICY' ? null : took);
+    return miss;
   }
 
   /** Whether something of OAuth's answers at a URL: anything but "not found", "not allowed" and "who are you". */
@@ -59,7 +63,7 @@ export class LookupLog {
     }
   }
 
-  async #look(url: string, leftMs: number): Promise<Lookup> {
+  async #look(url: string, leftMs: number): Promise<Miss | { json: Record<string, unknown> }> {
     if (leftMs <= 0) return { kind: 'UNREACHABLE', message: 'not tried: the time for discovery was used up' };
     try {
       return verdict(await fetchDocument({ ...this.transport, timeoutMs: Math.min(this.transport.timeoutMs, leftMs) }, url));
@@ -70,9 +74,9 @@ export class LookupLog {
   }
 }
 
-function verdict({ status, json, contentType }: PeerAnswer): Lookup {
+function verdict({ status, json, contentType }: PeerAnswer): Miss | { json: Record<string, unknown> } {
   if (status === 429 || status >= 500 && status !== 501) return { kind: 'UNREACHABLE', message: `HTTP ${status}` };
   if (status !== 200) return { kind: 'ABSENT', message: `HTTP ${status}` };
   if (json === null) return { kind: 'ABSENT', message: contentType === 'text/html' ? 'a web page, not JSON' : 'not a JSON object' };
-  return { kind: 'FOUND', json };
+  return { json };
 }

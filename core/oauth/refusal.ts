@@ -9,6 +9,7 @@ const CODES: Readonly<Record<string, OAuthFaultCode>> = {
   bad_refresh_token: 'INVALID_GRANT', // GitHub
   bad_verification_code: 'INVALID_GRANT', // GitHub
   invalid_refresh_token: 'INVALID_GRANT', // Slack
+  invalid_token: 'INVALID_GRANT', // of the token that was presented
   invalid_client: 'INVALID_CLIENT',
   invalid_client_id: 'INVALID_CLIENT', // Slack
   bad_client_secret: 'INVALID_CLIENT', // Slack

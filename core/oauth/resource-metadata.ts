@@ -24,12 +24,12 @@ export function resourceMetadataUrls(serverUrl: URL): string[] {
 }
 
 /**
- * Reads the document; the fault, a sentence for people, where it can't be used for this server.
+ * Reads the document; the fault, a sentence for people, where it can't be used for this server; null where it is no resource metadata at all.
  * `resource` must be the server's URL or a parent of it on the same origin, since a token for another resource would be the wrong key, or a stolen one.
  */
-export function readResourceMetadata(json: Record<string, unknown>, serverUrl: URL): ResourceMetadata | string {
+export function readResourceMetadata(json: Record<string, unknown>, serverUrl: URL): ResourceMetadata | string | null {
   const { resource } = json;
-  if (typeof resource !== 'string' || resource === '') return 'The resource metadata names no "resource".';
+  if (typeof resource !== 'string') return 'authorization_servers' in json ? 'The resource metadata names no "resource".' : null;
   if (!coversServer(resource, serverUrl)) {
     return `The resource metadata is for ${quotePeer(resource)}, which is neither ${serverUrl.origin}${serverUrl.pathname} nor a parent of it on the same origin. Correct "resource" there.`;
   }

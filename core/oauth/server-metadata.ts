@@ -46,12 +46,13 @@ export interface MetadataFault {
 }
 
 /**
- * Reads a document.
+ * Reads a document; null where it is no authorization-server metadata at all.
  * @param issuers what the document may call itself: compared character by character. https://www.rfc-editor.org/rfc/rfc8414#section-3.3
  * @param allowUnadvertisedPkce admits a server that says nothing about PKCE; one that lists other methods only is refused all the same
  */
-export function readServerMetadata(json: Record<string, unknown>, issuers: readonly string[], allowUnadvertisedPkce: boolean): ServerMetadata | MetadataFault {
+export function readServerMetadata(json: Record<string, unknown>, issuers: readonly string[], allowUnadvertisedPkce: boolean): ServerMetadata | MetadataFault | null {
   const { issuer } = json;
+  if (typeof issuer !== 'string' && !('token_endpoint' in json)) return null;
   if (typeof issuer !== 'string' || !issuers.includes(issuer)) {
     const said = typeof issuer === 'string' ? `calls itself ${quotePeer(issuer)}` : 'names no "issuer"';
     return inconsistent(`The authorization server's metadata ${said}, but was found as ${quotePeer(issuers[0]!)}. The two must be equal, character by character.`);

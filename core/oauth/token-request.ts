@@ -39,7 +39,7 @@ export async function requestTokens({ discovery: { issuer, resource, metadata },
   const { status, json } = answer;
   // Real servers answer 201 as well, and send errors with 200.
   const success = status === 200 || status === 201;
-  if (!success || json === null || (isErrorBody(json) && json.access_token === undefined)) throw refusal(answer, peer, [client.clientSecret, ...request.secrets]);
+  if (!success || json === null || (isErrorBody(json) && typeof json.access_token !== 'string')) throw refusal(answer, peer, [client.clientSecret, ...request.secrets]);
   const tokens = readTokenSet(json, { peer, status, sentAt, requestedScopes: request.requestedScopes, refreshToken: request.refreshToken });
   await validated(() => request.process(party, asResponse(200, wireForm(tokens))), peer, status);
   return tokens;

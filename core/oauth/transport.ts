@@ -8,6 +8,7 @@ export interface OAuthTransport {
   egress: Pick<Egress, 'check' | 'fetchWith'>;
   /** Of one request, body included. */
   timeoutMs: number;
+  /** Requests reject with its reason, which says nothing about what was sent: not for a refresh, whose outcome must be known. */
   signal?: AbortSignal;
 }
 

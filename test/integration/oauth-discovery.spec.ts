@@ -5,41 +5,35 @@ import { startMinimal } from '#test/support/mcp-servers/minimal.js';
 import type { Faults } from '#test/support/oauth-servers/faults.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
 import { startGuardedMcp, type Guard } from '#test/support/oauth-servers/guarded-mcp.js';
-import { discover, REDIRECT_URI, testWay, type TestWay } from '#test/support/oauth-servers/journey.js';
+import { discover, REDIRECT_URI, TestWay } from '#test/support/oauth-servers/journey.js';
 import { startOidcProvider } from '#test/support/oauth-servers/oidc-provider.js';
 import { startSdkDemo } from '#test/support/oauth-servers/sdk-demo.js';
 
 let way: TestWay;
-beforeEach(() => { way = testWay(); });
-afterEach(() => way.egress.close());
+beforeEach(() => { way = new TestWay(); });
+afterEach(() => way.close());
 
 const tried = (report: DiscoveryReport): string[] => report.steps.map(({ name, outcome }) => `${name} ${outcome}`);
 const outcome = (discovery: DiscoveryReport) => decideOutcome({ discovery, challenged: true, redirectUri: REDIRECT_URI, clientMetadataUrl: null });
 
 async function faulty<T>(options: { faults?: Faults; guard?: Partial<Guard>; path?: string }, use: (server: FaultyServer) => Promise<T>): Promise<T> {
-  const server = await startFaultyAuthorizationServer(options);
-  try {
-    return await use(server);
-  } finally {
-    await server.close();
-  }
+  const server = await way.kept(startFaultyAuthorizationServer(options));
+  return use(server);
 }
 
 it('finds a real authorization server through the challenge', async () => {
-  const server = await startOidcProvider();
+  const server = await way.kept(startOidcProvider());
   const report = await discover(way, server.mcp.url);
   expect(report.found).toMatchObject({ issuer: server.issuer, resource: server.mcp.url, tokenHost: new URL(server.issuer).host, scopesSupported: ['mcp:tools'], pkceAdvertised: true, fallbacks: [] });
   expect(tried(report)).toEqual(['challenge OK', 'resource metadata OK', 'authorization server OK']);
   expect(outcome(report)).toMatchObject({ outcome: 'AUTOMATIC', registrationMethods: ['PREREGISTERED', 'DYNAMIC'], issuer: server.issuer, authorizationEndpoint: `${server.issuer}/auth` });
-  await server.close();
 });
 
 it('finds the authorization server of the SDK\'s demo, whose issuer ends in a slash', async () => {
-  const demo = await startSdkDemo();
+  const demo = await way.kept(startSdkDemo());
   const report = await discover(way, demo.url);
   expect(report.found).toMatchObject({ issuer: demo.issuer, resource: demo.url, fallbacks: [] });
   expect(outcome(report)).toMatchObject({ outcome: 'AUTOMATIC' });
-  await demo.close();
 });
 
 it.each([
@@ -74,7 +68,6 @@ it.each<[string, Faults, string, string]>([
   ['no token endpoint', { metadataMembers: { token_endpoint: null } }, 'INCONSISTENT', 'token_endpoint'],
   ['a script for an authorization endpoint', { metadataMembers: { authorization_endpoint: 'javascript:alert(1)' } }, 'INCONSISTENT', 'authorization_endpoint'],
   ['a token endpoint at a refused address', { metadataMembers: { token_endpoint: 'http://169.254.169.254/token' } }, 'REFUSED_BY_POLICY', 'refused by policy'],
-  ['a registration endpoint at a refused address', { metadataMembers: { registration_endpoint: 'http://10.0.0.1/register' } }, 'REFUSED_BY_POLICY', 'refused by policy'],
   ['clients authenticated by key only', { authMethods: ['private_key_jwt'] }, 'UNSUPPORTED', 'private_key_jwt'],
   ['pushed requests demanded', { metadataMembers: { require_pushed_authorization_requests: true } }, 'UNSUPPORTED', '9126'],
   ['no code flow', { metadataMembers: { response_types_supported: ['token'] } }, 'UNSUPPORTED', 'code'],
@@ -89,6 +82,21 @@ it.each<[string, Faults, string, string]>([
   expect(report.failure!.message).toContain(message);
   expect(outcome(report)).toMatchObject({ outcome: 'NOT_SUPPORTED', retryable: code === 'UNREACHABLE' });
 }));
+
+it('takes a registration endpoint at a refused address for none, and says so', () => faulty({ faults: { metadataMembers: { registration_endpoint: 'http://10.0.0.1/register' } } }, async (server) => {
+  const report = await discover(way, server.mcp.url);
+  expect(report.steps.at(-1)).toMatchObject({ outcome: 'FAILED', message: expect.stringContaining('"registration_endpoint" is refused by policy') });
+  expect(outcome(report)).toMatchObject({ outcome: 'CLIENT_REQUIRED', registrationMethods: ['PREREGISTERED'] });
+}));
+
+it('finds no OAuth at a server that answers everything with some JSON', async () => {
+  const server = await way.kept(startGuardedMcp({ authorizationServers: null, verify: () => Promise.resolve(null), metadataAt: 'nowhere' }, (request, response) => {
+    if (request.method !== 'GET') return false;
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"status":"ok"}');
+    return true;
+  }));
+  expect((await discover(way, server.url)).failure).toMatchObject({ code: 'ABSENT' });
+});
 
 it('admits a server that doesn\'t advertise PKCE where that is allowed, but not one that lists other methods only', () => faulty({ faults: { pkceMethods: null } }, async (server) => {
   expect((await discover(way, server.mcp.url, { allowUnadvertisedPkce: true })).found).toMatchObject({ issuer: server.issuer, pkceAdvertised: false });
@@ -157,51 +165,44 @@ describe('a server of 2025-03-26, which is its own authorization server', () => 
   const document = (origin: string, slash = '') => ({ issuer: origin + slash, authorization_endpoint: `${origin}/a`, token_endpoint: `${origin}/t`, code_challenge_methods_supported: ['S256'] });
 
   it.each(['', '/'])('is found at its origin, which it may write with the ending "%s", and that is said', async (slash) => {
-    const server = await serve((origin) => document(origin, slash));
+    const server = await way.kept(serve((origin) => document(origin, slash)));
     const { found } = await discover(way, server.url);
     expect(found).toMatchObject({ issuer: new URL(server.url).origin + slash, resource: server.url });
     expect(found!.fallbacks).toEqual([expect.stringContaining('2025-03-26')]);
-    await server.close();
   });
 
   it('is refused when its metadata name somebody else', async () => {
-    const server = await serve(() => document('http://127.0.0.1:9'));
+    const server = await way.kept(serve(() => document('http://127.0.0.1:9')));
     expect((await discover(way, server.url)).failure).toMatchObject({ code: 'INCONSISTENT' });
-    await server.close();
   });
 
   it('is taken at its default endpoints only where a manager allows it and something answers there', async () => {
-    const server = await serve(() => null, 400);
+    const server = await way.kept(serve(() => null, 400));
     expect((await discover(way, server.url)).failure).toMatchObject({ code: 'ABSENT' });
     const { found } = await discover(way, server.url, { allowUnadvertisedPkce: true });
     expect(found).toMatchObject({ metadata: { token_endpoint: `${new URL(server.url).origin}/token` }, fallbacks: [expect.stringContaining('default endpoints')] });
-    await server.close();
-    const silent = await serve(() => null, 404);
+    const silent = await way.kept(serve(() => null, 404));
     expect((await discover(way, silent.url, { allowUnadvertisedPkce: true })).failure).toMatchObject({ code: 'ABSENT' });
-    await silent.close();
   });
 
   it('isn\'t guessed at while its resource metadata can\'t be read', async () => {
-    const server = await startGuardedMcp({ authorizationServers: null, verify: () => Promise.resolve(null), metadataAt: 'nowhere' }, (_request, response, seen) => {
+    const server = await way.kept(startGuardedMcp({ authorizationServers: null, verify: () => Promise.resolve(null), metadataAt: 'nowhere' }, (_request, response, seen) => {
       if (!seen.path.startsWith('/.well-known/')) return false;
       response.writeHead(seen.path.includes('protected-resource') ? 502 : 200, { 'Content-Type': 'application/json' }).end(JSON.stringify(document(`http://${seen.headers.host}`)));
       return true;
-    });
+    }));
     expect((await discover(way, server.url)).failure).toMatchObject({ code: 'UNREACHABLE' });
-    await server.close();
   });
 });
 
 it('finds no OAuth at servers with a static key or none, whatever their challenge says', async () => {
-  const key = await startMinimal({ credential: { header: 'Authorization', value: 'Bearer static-key' } });
+  const key = await way.kept(startMinimal({ credential: { header: 'Authorization', value: 'Bearer static-key' } }));
   const withKey = await discover(way, key.url);
   expect(withKey.failure).toMatchObject({ code: 'ABSENT' });
   expect(outcome(withKey)).toMatchObject({ outcome: 'NOT_SUPPORTED', suggestedAuthMethod: 'ACCESS_TOKEN', retryable: false });
-  await key.close();
-  const open = await startEverything();
+  const open = await way.kept(startEverything());
   const without = await discover(way, open.url);
   expect(decideOutcome({ discovery: without, challenged: false, redirectUri: REDIRECT_URI, clientMetadataUrl: null })).toMatchObject({ outcome: 'NOT_SUPPORTED', suggestedAuthMethod: 'NONE' });
-  await open.close();
 });
 
 it('ends in time when nobody answers', () => faulty({ faults: { metadata: 'hang' } }, async (server) => {

@@ -4,21 +4,17 @@ import type { RegisteredClient } from '#core/oauth/client-information.js';
 import type { Discovery } from '#core/oauth/discovery.js';
 import type { Faults } from '#test/support/oauth-servers/faults.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
-import { discovered, faultOf, REDIRECT_URI, register, testWay, type TestWay } from '#test/support/oauth-servers/journey.js';
+import { discovered, faultOf, REDIRECT_URI, register, TestWay } from '#test/support/oauth-servers/journey.js';
 import { startOidcProvider } from '#test/support/oauth-servers/oidc-provider.js';
 import { startSdkDemo } from '#test/support/oauth-servers/sdk-demo.js';
 
 let way: TestWay;
-beforeEach(() => { way = testWay(); });
-afterEach(() => way.egress.close());
+beforeEach(() => { way = new TestWay(); });
+afterEach(() => way.close());
 
 async function faulty<T>(faults: Faults, use: (server: FaultyServer, discovery: Discovery) => Promise<T>): Promise<T> {
-  const server = await startFaultyAuthorizationServer({ faults });
-  try {
-    return await use(server, await discovered(way, server.mcp.url));
-  } finally {
-    await server.close();
-  }
+  const server = await way.kept(startFaultyAuthorizationServer({ faults }));
+  return use(server, await discovered(way, server.mcp.url));
 }
 
 const managed = (discovery: Discovery, client: RegisteredClient): ManagedClient => ({
@@ -26,7 +22,7 @@ const managed = (discovery: Discovery, client: RegisteredClient): ManagedClient 
 });
 
 it('registers at a real authorization server, manages the client there with a token that rotates, and deletes it', async () => {
-  const server = await startOidcProvider();
+  const server = await way.kept(startOidcProvider());
   const discovery = await discovered(way, server.mcp.url);
   const client = await register(way, discovery);
   expect(client).toMatchObject({ method: 'DYNAMIC', authMethod: 'client_secret_basic', clientSecretExpiresAt: null, warnings: [] });
@@ -41,20 +37,18 @@ it('registers at a real authorization server, manages the client there with a to
 
   expect(await deleteRegistration(managed(discovery, renewed))).toBe('DELETED');
   expect(await deleteRegistration(managed(discovery, renewed))).toBe('GONE');
-  await server.close();
 });
 
 it('tells a purged client from everything else', async () => {
-  const server = await startOidcProvider();
+  const server = await way.kept(startOidcProvider());
   const discovery = await discovered(way, server.mcp.url);
   const client = await register(way, discovery);
   await server.purge(client.clientId);
   expect(await faultOf(readRegistration(managed(discovery, client)))).toMatchObject({ code: 'INVALID_CLIENT' });
-  await server.close();
 });
 
 it('presents an initial access token where the server wants one, and doesn\'t repeat it', async () => {
-  const server = await startOidcProvider({ initialAccessToken: 'initial-token-1234567890' });
+  const server = await way.kept(startOidcProvider({ initialAccessToken: 'initial-token-1234567890' }));
   const discovery = await discovered(way, server.mcp.url);
   const without = await faultOf(register(way, discovery));
   expect(without).toMatchObject({ code: 'REFUSED' });
@@ -62,15 +56,13 @@ it('presents an initial access token where the server wants one, and doesn\'t re
   const wrong = await faultOf(register(way, discovery, { initialAccessToken: 'wrong-token-1234567890' }));
   expect(wrong.message).not.toContain('wrong-token');
   expect(await register(way, discovery, { initialAccessToken: 'initial-token-1234567890' })).toMatchObject({ method: 'DYNAMIC' });
-  await server.close();
 });
 
 it('registers at the SDK\'s demo, which takes client_secret_post', async () => {
-  const demo = await startSdkDemo();
+  const demo = await way.kept(startSdkDemo());
   const client = await register(way, await discovered(way, demo.url));
   expect(client).toMatchObject({ authMethod: 'client_secret_post', management: null, warnings: [] });
   expect(client.clientSecretExpiresAt!.getTime()).toBeGreaterThan(Date.now() + 29 * 86_400_000);
-  await demo.close();
 });
 
 it('asks for what it needs: the kind of application, a refresh token, one redirect URI', () => faulty({}, async (server, discovery) => {
@@ -148,19 +140,19 @@ it.each<[string, Faults, string, string]>([
 }));
 
 it('is TEMPORARY when nobody is there, and OUTCOME_UNKNOWN when nobody answers', async () => {
-  await way.egress.close();
-  way = testWay(300);
   await faulty({ registration: 'hang' }, async (_server, discovery) => {
-    expect(await faultOf(register(way, discovery))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(await faultOf(register({ transport: { ...way.transport, timeoutMs: 300 } }, discovery))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     const nobody = { ...discovery, metadata: { ...discovery.metadata, registration_endpoint: 'http://127.0.0.1:9/register' } };
     expect(await faultOf(register(way, nobody))).toMatchObject({ code: 'TEMPORARY', retryable: true });
   });
 });
 
 it('describes itself in a document whose address is its client ID', () => {
-  expect(clientMetadataDocument('https://fairlead.example', { clientName: 'Fairlead', redirectUri: 'https://fairlead.example/oauth/callback' })).toEqual({
+  const identity = { clientName: 'Fairlead', redirectUri: 'https://fairlead.example/oauth/callback' };
+  expect(clientMetadataDocument('https://fairlead.example', null, identity)).toEqual({
     client_id: 'https://fairlead.example/.well-known/fairlead-client.json', client_name: 'Fairlead', client_uri: 'https://fairlead.example',
     redirect_uris: ['https://fairlead.example/oauth/callback'], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
     token_endpoint_auth_method: 'none', application_type: 'web',
   });
+  expect(clientMetadataDocument('https://fairlead.example', 'https://cdn.example/client.json', identity)).toMatchObject({ client_id: 'https://cdn.example/client.json' });
 });

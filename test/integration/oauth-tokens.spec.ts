@@ -1,4 +1,6 @@
 import { finishAuthorization } from '#core/oauth/callback.js';
+import { documentClient } from '#core/oauth/client-metadata.js';
+import { chooseRegistration } from '#core/oauth/outcome.js';
 import { insufficientScope } from '#core/oauth/challenge.js';
 import { refreshTokens } from '#core/oauth/refresh.js';
 import { refreshPlan } from '#core/oauth/refresh-plan.js';
@@ -8,28 +10,24 @@ import { startAuthorization } from '#core/oauth/authorization.js';
 import type { TokenSet } from '#core/oauth/token-set.js';
 import type { Faults } from '#test/support/oauth-servers/faults.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
-import { consented, discovered, faultOf, loggedIn, REDIRECT_URI, register, testWay, tryToken, type Consented, type TestWay } from '#test/support/oauth-servers/journey.js';
+import { consented, discovered, faultOf, loggedIn, REDIRECT_URI, register, TestWay, tryToken, type Consented } from '#test/support/oauth-servers/journey.js';
 import { startOidcProvider } from '#test/support/oauth-servers/oidc-provider.js';
 import { startSdkDemo } from '#test/support/oauth-servers/sdk-demo.js';
 
 let way: TestWay;
-beforeEach(() => { way = testWay(); });
-afterEach(() => way.egress.close());
+beforeEach(() => { way = new TestWay(); });
+afterEach(() => way.close());
 
 async function faulty(faults: Faults, use: (server: FaultyServer) => Promise<void>): Promise<void> {
-  const server = await startFaultyAuthorizationServer({ faults });
-  try {
-    await use(server);
-  } finally {
-    await server.close();
-  }
+  const server = await way.kept(startFaultyAuthorizationServer({ faults }));
+  return use(server);
 }
 
 const refresh = (parties: Consented['parties'], { refreshToken, scopes }: TokenSet) => refreshTokens({ ...parties, refreshToken: refreshToken!, scopes });
 
 describe('at a real authorization server', () => {
   it('a login is consented to, used, refreshed with a token that rotates, and revoked', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     expect(tokens).toMatchObject({ tokenType: 'Bearer', scopes: ['mcp:tools'], refreshToken: expect.any(String) });
     expect(tokens.expiresAt!.getTime() - tokens.obtainedAt.getTime()).toBe(3_600_000);
@@ -45,11 +43,10 @@ describe('at a real authorization server', () => {
     expect(server.presentations.filter(({ path }) => path === '/token/revocation').map(({ token }) => token)).toEqual([second.refreshToken, second.accessToken]);
     expect(await tryToken(server.mcp.url, second.accessToken)).toBe(401);
     expect(await server.knows(second.accessToken)).toBe(false);
-    await server.close();
   });
 
   it('a refresh token that was used before ends the whole family, and that is INVALID_GRANT', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     const second = await refresh(parties, tokens);
     const fault = await faultOf(refresh(parties, tokens));
@@ -57,60 +54,54 @@ describe('at a real authorization server', () => {
     expect(fault.message).not.toContain(tokens.refreshToken);
     expect(await faultOf(refresh(parties, second))).toMatchObject({ code: 'INVALID_GRANT' });
     expect(server.overlaps()).toBe(0);
-    await server.close();
   });
 
   it('a purged client is INVALID_CLIENT, at the token endpoint and at revocation', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     await server.purge(parties.client.clientId);
     expect(await faultOf(refresh(parties, tokens))).toMatchObject({ code: 'INVALID_CLIENT' });
     expect(await revokeTokens({ ...parties, tokens })).toMatchObject({ outcome: 'FAILED', retryable: false });
-    await server.close();
   });
 
   it('a provider that is down consumes nothing, and the same token works afterwards', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     server.outage = { path: /^\/token/, status: 503 };
     expect(await faultOf(refresh(parties, tokens))).toMatchObject({ code: 'TEMPORARY', retryable: true });
     expect(await revokeTokens({ ...parties, tokens })).toMatchObject({ outcome: 'FAILED', retryable: true });
     server.outage = null;
     expect(await refresh(parties, tokens)).toMatchObject({ tokenType: 'Bearer' });
-    await server.close();
   });
 
   it('an answer that is lost after the refresh is OUTCOME_UNKNOWN, and the token is spent', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     server.outage = { path: /^\/token$/, status: 0 };
     expect(await faultOf(refresh(parties, tokens))).toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false });
     server.outage = null;
     expect(await faultOf(refresh(parties, tokens))).toMatchObject({ code: 'INVALID_GRANT' });
-    await server.close();
   });
 
   it.each(['client_secret_basic', 'client_secret_post', 'none'] as const)('a client that was entered by hand logs in with %s', async (authMethod) => {
-    const clientSecret = authMethod === 'none' ? null : 'a secret with-dash_and.dot:+%&/ü';
-    const server = await startOidcProvider({ clients: [{ client_id: 'by-hand', client_secret: clientSecret ?? undefined, redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: authMethod }] });
+    const clientSecret = authMethod === 'none' ? null : 'a secret with-dash_and.dot:+%&/';
+    const server = await way.kept(startOidcProvider({ clients: [{ client_id: 'by-hand', client_secret: clientSecret ?? undefined, redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: authMethod }] }));
     const { parties, tokens } = await loggedIn(way, server.mcp.url, { client: { clientId: 'by-hand', clientSecret, authMethod } });
     expect(await refresh(parties, tokens)).toMatchObject({ tokenType: 'Bearer' });
     expect(server.presentations.map(({ secretInBody }) => secretInBody)).toEqual(server.presentations.map(() => authMethod === 'client_secret_post'));
-    await server.close();
   });
 
   it('a consent that is denied is ACCESS_DENIED, in the server\'s words', async () => {
-    const server = await startOidcProvider({ decision: 'deny' });
+    const server = await way.kept(startOidcProvider({ decision: 'deny' }));
     const { parties, pending, parameters } = await consented(way, server.mcp.url);
     const fault = await faultOf(finishAuthorization({ ...parties, pending, parameters }));
     expect(fault).toMatchObject({ code: 'ACCESS_DENIED' });
     expect(fault.publicMessage).toContain('the person said no');
     expect(server.presentations.filter(({ path }) => path === '/token')).toEqual([]);
-    await server.close();
   });
 
   it('a step-up asks for the union of scopes and gets them', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     const response = await fetch(server.mcp.url, {
       method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', Authorization: `Bearer ${tokens.accessToken}` },
@@ -122,28 +113,47 @@ describe('at a real authorization server', () => {
     expect(wanted).toEqual(['mcp:tools', 'files:write']);
     const again = await loggedIn(way, server.mcp.url, { discovery: parties.discovery, client: parties.client, scopes: scopesToRequest(parties.discovery, [], wanted) });
     expect(again.tokens.scopes.toSorted()).toEqual(['files:write', 'mcp:tools']);
-    await server.close();
   });
 
   it('offline_access is asked for where it is advertised, with the prompt that OpenID Connect demands', async () => {
-    const server = await startOidcProvider();
+    const server = await way.kept(startOidcProvider());
     const discovery = await discovered(way, server.mcp.url);
     const scopes = scopesToRequest(discovery, []);
     expect(scopes).toEqual(['mcp:tools', 'offline_access']);
     const { url } = await startAuthorization({ discovery, clientId: 'x', redirectUri: REDIRECT_URI, scopes });
     expect(new URL(url).searchParams.get('prompt')).toBe('consent');
-    await server.close();
   });
 });
 
 it('logs in at the SDK\'s demo, which gives no refresh token and has no revocation', async () => {
-  const demo = await startSdkDemo();
+  const demo = await way.kept(startSdkDemo());
   const { parties, tokens } = await loggedIn(way, demo.url);
   expect(tokens).toMatchObject({ refreshToken: null, scopes: ['mcp:tools'] });
   expect(await tryToken(demo.url, tokens.accessToken)).toBe(200);
   expect(await revokeTokens({ ...parties, tokens })).toMatchObject({ outcome: 'NOT_SUPPORTED' });
-  await demo.close();
 });
+
+it('logs in as the client that a metadata document makes us, without registering', () => faulty({ acceptsDocuments: true }, async (server) => {
+  const url = 'https://fairlead.example/.well-known/fairlead-client.json';
+  const discovery = await discovered(way, server.mcp.url);
+  expect(chooseRegistration(discovery, { hasClient: false, clientMetadataUrl: url })).toBe('METADATA_DOCUMENT');
+  const { parties, tokens } = await loggedIn(way, server.mcp.url, { discovery, client: documentClient(url) });
+  expect(await refresh(parties, tokens)).toMatchObject({ tokenType: 'Bearer' });
+  expect(server.tokenRequests.map((body) => body.get('client_id'))).toEqual([url, url]);
+  expect(server.clients.size).toBe(0);
+}));
+
+it('shows no code, verifier, token or secret in any fault, at a server that quotes whatever it gets', () => faulty({}, async (server) => {
+  const { parties, tokens } = await loggedIn(way, server.mcp.url);
+  const { pending, parameters } = await consented(way, server.mcp.url, { discovery: parties.discovery, client: parties.client });
+  const secrets = [parties.client.clientSecret!, pending.codeVerifier, parameters.get('code')!, tokens.refreshToken!, tokens.accessToken];
+  server.faults.tokenQuotes = true;
+  const faults = [await faultOf(finishAuthorization({ ...parties, pending, parameters })), await faultOf(refresh(parties, tokens))];
+  for (const fault of faults) {
+    expect(fault.publicMessage).toContain('[redacted]');
+    for (const secret of secrets) expect(JSON.stringify([fault, fault.message, fault.publicMessage, fault.stack, fault.cause])).not.toContain(secret);
+  }
+}));
 
 describe('the request for consent', () => {
   it('holds PKCE, state and resource, keeps the endpoint\'s own query, and differs each time', () => faulty({}, async (server) => {

@@ -48,6 +48,7 @@ export class ConsentWorld {
   consent!: Consent;
   #server!: HttpServer;
   #egress!: Egress;
+  #publicUrl!: () => string;
   readonly #setups = new Map<string, Promise<OAuthSetup>>();
 
   private constructor(readonly database: TestDatabase, readonly store: Store, readonly vault: Vault, readonly box: CredentialBox, readonly team: Team) {}
@@ -61,8 +62,9 @@ export class ConsentWorld {
     return world;
   }
 
+  /** Where people reach it. */
   get url(): string {
-    return this.#server.url;
+    return this.#publicUrl();
   }
 
   /** Where it listens, whatever it is known as. */
@@ -81,14 +83,15 @@ export class ConsentWorld {
       probe: (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress: this.#egress, timeoutMs, clock: () => performance.now() }),
     });
     const oidc = options.oidc === undefined ? null : { audience: 'fairlead', subjectClaim: 'sub', nameClaim: 'name', groupsClaim: null, groups: [], admins: [], ...options.oidc };
-    const publicUrl = () => options.publicUrl ?? (options.publicHost === undefined ? this.url : `http://${options.publicHost}:${this.#server.port}`);
+    const publicUrl = () => options.publicUrl ?? `http://${options.publicHost ?? '127.0.0.1'}:${this.#server.port}`;
+    this.#publicUrl = publicUrl;
     this.consent = createConsent({
       config: { localMode, oidc, returnOrigins: options.returnOrigins ?? [], introspection: true },
       store: this.store, vault: this.vault, box: this.box, upkeep, fetch, logger, now, publicUrl, changed: () => undefined,
       transport: this.transport, random: () => 0,
       setupOf: (type) => this.setupOf(type),
       clientRefused: async (type) => void this.refusedClients.push(type.name),
-      clientMetadata: () => clientMetadataDocument(publicUrl(), { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
+      clientMetadata: () => clientMetadataDocument(publicUrl(), null, { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
     });
     this.#server = await createHttpServer({
       schema: new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields: { hello: { type: GraphQLString, resolve: () => 'world' } } }) }),

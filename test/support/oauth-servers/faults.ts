@@ -12,6 +12,8 @@ export interface Faults {
   /** null: the member is missing. */
   pkceMethods?: string[] | null;
   authMethods?: string[];
+  /** Takes any https:// URL for the client ID of a public client, without reading the document there. */
+  acceptsDocuments?: boolean;
   advertiseIss?: boolean;
   /** null: the parameter is missing. */
   callbackIss?: string | null;
@@ -29,6 +31,8 @@ export interface Faults {
   /** `none`: the server takes Basic credentials as they are, without decoding %XX. */
   basicDecoding?: 'form' | 'none';
   token?: Trouble;
+  /** Refuses, and quotes everything that it was sent. */
+  tokenQuotes?: boolean;
   expiresIn?: number | string | null | 'missing';
   /** null: the member is missing. */
   tokenType?: string | null;

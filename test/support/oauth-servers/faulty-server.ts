@@ -120,13 +120,14 @@ class Server {
       token_endpoint_auth_methods_supported: faults.authMethods ?? ['client_secret_basic', 'client_secret_post', 'none'],
       code_challenge_methods_supported: faults.pkceMethods === undefined ? ['S256'] : faults.pkceMethods ?? undefined,
       authorization_response_iss_parameter_supported: faults.advertiseIss ?? true,
+      ...(faults.acceptsDocuments ? { client_id_metadata_document_supported: true } : {}),
       ...faults.metadataMembers,
     });
   }
 
   #authorize(response: ServerResponse, query: URLSearchParams): void {
     const { faults } = this;
-    const client = this.clients.get(query.get('client_id') ?? '');
+    const client = this.#known(query.get('client_id') ?? '');
     const redirectUri = query.get('redirect_uri') ?? '';
     if (!client) return sendJson(response, 400, { error: 'invalid_client' });
     const answer = new URL(redirectUri);
@@ -146,6 +147,9 @@ class Server {
   #token(request: IncomingMessage, response: ServerResponse, seen: SeenRequest): void {
     const body = new URLSearchParams(String(seen.body ?? ''));
     this.tokenRequests.push(body);
+    if (this.faults.tokenQuotes) {
+      return sendJson(response, 400, { error: 'invalid_request', error_description: `${String(decodeBasic(request.headers.authorization ?? null, true)?.password)} ${body.get('code')} ${body.get('refresh_token')} ${body.get('code_verifier')}` });
+    }
     const clientId = this.#authenticated(request, response, body);
     if (clientId === null) return;
     if (body.get('grant_type') === 'refresh_token') return this.#refresh(response, clientId, body.get('refresh_token') ?? '');
@@ -189,10 +193,15 @@ class Server {
     const basic = decodeBasic(request.headers.authorization ?? null, this.faults.basicDecoding !== 'none');
     const clientId = basic?.user ?? body.get('client_id') ?? '';
     const secret = basic?.password ?? body.get('client_secret');
-    const client = this.clients.get(clientId);
+    const client = this.#known(clientId);
     if (client && (client.client_secret ?? null) === secret) return clientId;
     sendJson(response, 401, { error: 'invalid_client', error_description: `who is ${clientId} with ${secret}?` }, { 'WWW-Authenticate': 'Basic realm="clients"' });
     return null;
+  }
+
+  #known(clientId: string): FaultyClient | undefined {
+    const byDocument = this.faults.acceptsDocuments && clientId.startsWith('https://');
+    return byDocument ? { client_id: clientId, registration_access_token: '', metadata: {} } : this.clients.get(clientId);
   }
 
   #register(response: ServerResponse, { body }: SeenRequest): void {

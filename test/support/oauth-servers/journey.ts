@@ -11,15 +11,26 @@ import type { TokenSet } from '#core/oauth/token-set.js';
 import type { OAuthTransport } from '#core/oauth/transport.js';
 import { TestBrowser } from './browser.js';
 
-/** A way out to loopback, for tests. */
-export interface TestWay {
-  egress: Egress;
-  transport: OAuthTransport;
-}
+/** A way out to loopback for a test, and what it started. */
+export class TestWay {
+  readonly egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
+  readonly transport: OAuthTransport;
+  readonly #running: { close(): Promise<void> }[] = [this.egress];
 
-export function testWay(timeoutMs = 10_000): TestWay {
-  const egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
-  return { egress, transport: { egress, timeoutMs } };
+  constructor(timeoutMs = 10_000) {
+    this.transport = { egress: this.egress, timeoutMs };
+  }
+
+  /** Is closed with this, however the test ends. */
+  async kept<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+    const server = await starting;
+    this.#running.push(server);
+    return server;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.splice(0).map((server) => server.close()));
+  }
 }
 
 export const REDIRECT_URI = 'http://127.0.0.1:1/oauth/callback';
@@ -32,22 +43,22 @@ export async function challengeOf(url: string): Promise<string | null> {
 }
 
 /** Discovery as the product runs it: with the challenge that the server sends. */
-export async function discover(way: TestWay, serverUrl: string, options: Partial<DiscoveryRequest> = {}): Promise<DiscoveryReport> {
+export async function discover(way: Pick<TestWay, 'transport'>, serverUrl: string, options: Partial<DiscoveryRequest> = {}): Promise<DiscoveryReport> {
   return discoverOAuth({ serverUrl, challenge: await challengeOf(serverUrl), transport: way.transport, allowUnadvertisedPkce: false, clock: () => performance.now(), ...options });
 }
 
-export async function discovered(way: TestWay, serverUrl: string, options: Partial<DiscoveryRequest> = {}): Promise<Discovery> {
+export async function discovered(way: Pick<TestWay, 'transport'>, serverUrl: string, options: Partial<DiscoveryRequest> = {}): Promise<Discovery> {
   const { found, failure } = await discover(way, serverUrl, options);
   if (!found) throw new Error(`nothing found: ${failure.code} ${failure.message}`);
   return found;
 }
 
-export function register(way: TestWay, discovery: Discovery, options: { initialAccessToken?: string; redirectUri?: string } = {}): Promise<RegisteredClient> {
+export function register(way: Pick<TestWay, 'transport'>, discovery: Discovery, options: { initialAccessToken?: string; redirectUri?: string } = {}): Promise<RegisteredClient> {
   return registerClient({ discovery, transport: way.transport, clientName: 'Fairlead', redirectUri: REDIRECT_URI, now: new Date(), ...options });
 }
 
 /** Discovery, registration, consent: what a person goes through, up to the callback's query. */
-export async function consented(way: TestWay, serverUrl: string, options: { scopes?: string[]; discovery?: Discovery; client?: OAuthClientIdentity } = {}): Promise<Consented> {
+export async function consented(way: Pick<TestWay, 'transport'>, serverUrl: string, options: { scopes?: string[]; discovery?: Discovery; client?: OAuthClientIdentity } = {}): Promise<Consented> {
   const discovery = options.discovery ?? await discovered(way, serverUrl);
   const client = options.client ?? await register(way, discovery);
   const scopes = options.scopes ?? scopesToRequest(discovery, []);
@@ -64,7 +75,7 @@ export interface Consented {
 }
 
 /** As {@link consented}, and then the code's exchange. */
-export async function loggedIn(way: TestWay, serverUrl: string, options: Parameters<typeof consented>[2] = {}): Promise<{ parties: Consented['parties']; tokens: TokenSet }> {
+export async function loggedIn(way: Pick<TestWay, 'transport'>, serverUrl: string, options: Parameters<typeof consented>[2] = {}): Promise<{ parties: Consented['parties']; tokens: TokenSet }> {
   const { parties, pending, parameters } = await consented(way, serverUrl, options);
   return { parties, tokens: await finishAuthorization({ ...parties, pending, parameters }) };
 }
