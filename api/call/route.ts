@@ -76,21 +76,20 @@ export class Routes {
   ) {}
 
   /** @throws {UserFault} for every reason why there is no way through (design section 6, step 1) */
-  resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
-    return this.#resolve(request, candidates).catch((error: unknown) => {
+  resolve(request: CallRequest, memberships: readonly Membership[]): Promise<Route> {
+    return this.#resolve(request, memberships).catch((error: unknown) => {
       // The rows are read one after the other: a credential that was replaced in between belongs to a target that wasn't read yet.
-      if (error instanceof VaultError && error.code === 'TAMPERED_OR_MOVED') return this.#resolve(request, candidates);
+      if (error instanceof VaultError && error.code === 'TAMPERED_OR_MOVED') return this.#resolve(request, memberships);
       throw error;
     });
   }
 
-  async #resolve(request: CallRequest, candidates: readonly Membership[]): Promise<Route> {
-    const { type, membership } = await this.#type(request, candidates);
-    const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(membership.memberId, [type.id]), this.store.enrollments.shared(type.id)]);
-    const byId = new Map([...own, ...shared].map((enrollment) => [enrollment.id, enrollment]));
+  async #resolve(request: CallRequest, memberships: readonly Membership[]): Promise<Route> {
+    const { type, membership } = await this.#type(request, memberships);
+    const usable = await this.#enrollments(type, membership, request.enrollmentId ?? null);
     const link = (label: string): NextAction => ({ label, url: this.enrollLink(membership, type.name) });
     const enrollment = chooseEnrollment({
-      memberId: membership.memberId, typeName: type.spec.displayName, candidates: [...byId.values()], enrollmentId: request.enrollmentId ?? null,
+      memberId: membership.memberId, typeName: type.spec.displayName, candidates: usable, enrollmentId: request.enrollmentId ?? null,
       connect: link(`Connect to ${type.spec.displayName}`),
     });
     const [[status], [credential], [typeStatus], life] = await Promise.all([
@@ -121,6 +120,16 @@ export class Routes {
   #login({ grant, now }: { grant: OAuthGrant; now: Date }, repair: NextAction | null): RouteLogin {
     const until = usableUntil(grant);
     return { usableUntil: until === null ? null : this.clock() + until.getTime() - now.getTime(), unavailable: null, repair };
+  }
+
+  /** The member's own and the shared ones; where one is asked for, only that is read, since a member may have many. */
+  async #enrollments(type: ConnectionType, { memberId }: Membership, asked: string | null): Promise<Enrollment[]> {
+    if (asked !== null) {
+      const enrollment = knownId(asked) ? await this.store.enrollments.byId(asked) : null;
+      return enrollment?.connectionTypeId === type.id ? [enrollment] : [];
+    }
+    const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(memberId, [type.id]), this.store.enrollments.shared(type.id)]);
+    return [...new Map([...own, ...shared].map((enrollment) => [enrollment.id, enrollment])).values()];
   }
 
   async #type(request: CallRequest, candidates: readonly Membership[]): Promise<{ type: ConnectionType; membership: Membership }> {

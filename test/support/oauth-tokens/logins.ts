@@ -10,7 +10,7 @@ import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { authorization } from '#core/upkeep/observations.js';
 import { credentialOf, fieldsOf, lifeOf } from '#core/upkeep/oauth-tokens-life.js';
 import { ECHO, type Caller, type CallWorld } from '../calls/world.js';
-import { challengeOf, loggedIn, testWay } from '../oauth-servers/journey.js';
+import { challengeOf, loggedIn, TestWay } from '../oauth-servers/journey.js';
 import type { RawTool } from '#core/mcp/session.js';
 
 const ANY: RawTool = { name: 'failing', inputSchema: { type: 'object' } };
@@ -30,7 +30,7 @@ export async function oauthType(world: CallWorld, serverUrl: string, values: Par
 export async function login(world: CallWorld, type: ConnectionType, owner: Caller, { label = '', scopes, pretend = {} }: { label?: string; scopes?: string[]; pretend?: Partial<OAuthGrant> } = {}): Promise<Enrollment> {
   const { store, vault, main: { oauth } } = world;
   const { client, clientRowId, discovery } = await oauth.setupOf(type);
-  const way = testWay();
+  const way = new TestWay();
   const sentAt = await store.now();
   const { tokens } = await loggedIn(way, type.spec.serverUrl, { discovery, client, ...(scopes === undefined ? {} : { scopes }) });
   await way.egress.close();
