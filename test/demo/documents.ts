@@ -94,6 +94,7 @@ export const PROBE = `query ($input: ProbeServerInput!) {
 export const CREATE_TYPE = `mutation ($input: CreateConnectionTypeInput!) {
   createConnectionType(input: $input) { connectionType { id name state toolCount oauth { issuer registrationMethod redirectUri } } ${REFUSALS} }
 }`;
+export const DELETE_TYPE = 'mutation ($input: DeleteConnectionTypeInput!) { deleteConnectionType(input: $input) { deletedId userErrors { code message field } } }';
 export const TOOLS = 'query ($id: ID!) { connectionType(id: $id) { tools(first: 50) { totalCount nodes { name } } } }';
 
 export const ENROLL = `mutation ($input: EnrollInput!) {

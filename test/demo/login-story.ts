@@ -1,10 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { quotePeer } from '#core/errors.js';
 import type { ApiClient } from './api-client.js';
 import { callTool, createType, enroll, present, probe, said, texts, took } from './asking.js';
-import { DELETE_ENROLLMENT, ENROLLMENT, START_AUTHORIZATION, type EnrollmentSeen, type Link, type Made, type Refusal } from './documents.js';
+import { DELETE_ENROLLMENT, DELETE_TYPE, ENROLLMENT, START_AUTHORIZATION, type EnrollmentSeen, type Link, type Made, type Refusal } from './documents.js';
 import type { Printout } from './printout.js';
 import type { Stage } from './stage.js';
 import type { Cast } from './story.js';
+
+const CLIENT_SECRET = 'demo-client-secret-4711';
+/** For what Fairlead does after it has answered. */
+const SOON_MS = 10_000;
 
 /** The acts about OAuth: the three outcomes, a consent in a browser, a login that stays usable, and leaving. */
 export async function login(stage: Stage, { manager, teammate }: Cast, printout: Printout): Promise<void> {
@@ -14,6 +19,7 @@ export async function login(stage: Stage, { manager, teammate }: Cast, printout:
   await renewal(stage, teammate, printout);
   await stepUp(stage, id, teammate, printout);
   await leaving(stage, id, teammate, printout);
+  await removal(stage, typeId, manager, printout);
 }
 
 async function outcomes({ logins, unregistering, guarded }: Stage, manager: ApiClient, printout: Printout): Promise<void> {
@@ -118,6 +124,14 @@ async function leaving({ logins }: Stage, id: string, teammate: ApiClient, print
   printout.check(late.userErrors[0]?.code === 'NOT_CONNECTED', `and a call is refused: ${said(late.userErrors)}`);
 }
 
+async function removal({ logins }: Stage, typeId: string, manager: ApiClient, printout: Printout): Promise<void> {
+  await manager.ask(DELETE_TYPE, { input: { id: typeId } });
+  const deletion = () => logins.presentations.find(({ path, method }) => method === 'DELETE' && path.startsWith('/reg/'));
+  const until = performance.now() + SOON_MS;
+  while (deletion() === undefined && performance.now() < until) await delay(50);
+  printout.check(deletion()?.status === 204, `Mara deletes the connection type, and Fairlead its client at the provider (HTTP ${deletion()?.status})`);
+}
+
 async function enrollmentOf(person: ApiClient, id: string): Promise<EnrollmentSeen> {
   const { enrollment } = await person.ask<{ enrollment: EnrollmentSeen | null }>(ENROLLMENT, { id });
   return present(enrollment, []);
@@ -127,5 +141,3 @@ async function enrollmentOf(person: ApiClient, id: string): Promise<EnrollmentSe
 function shortened(url: string): string {
   return `${url.slice(0, url.lastIndexOf('/') + 5)}…`;
 }
-
-const CLIENT_SECRET = 'demo-client-secret-4711';
