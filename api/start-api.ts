@@ -15,6 +15,7 @@ import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
@@ -104,11 +105,12 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const changed = (teamId: string): void => calls.invalidate(teamId);
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
+  const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random: Math.random, logger,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
-    orphaned: () => Promise.resolve(),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
   });
   const upkeep: Upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry, now }), tokens, changed });
   const consent = createConsent({
@@ -136,13 +138,13 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const looks = new RateLimit(LOOKS_PER_MINUTE, 60_000, clock, `Looking at servers is limited to ${LOOKS_PER_MINUTE} times a minute for each person: try again a little later.`);
   const tools = new ToolManager(store);
   const schema = await createSchema([
-    new TeamResolver(store, new TeamManager(store, upkeep, config.oidc !== null), mutations),
+    new TeamResolver(store, new TeamManager(store, upkeep, leftovers, config.oidc !== null), mutations),
     new TokenResolver(new TokenManager(store, now), mutations),
-    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, new OAuthPlanner(oauth, registry), looks), mutations),
+    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, new OAuthPlanner(oauth, registry), leftovers, looks), mutations),
     new TeamCatalogResolver(store),
     new ProbeResolver(new ProbeManager(store, probe, oauth, looks)),
     new ToolResolver(tools, mutations),
-    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), looks, now), mutations),
+    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), leftovers, looks, now), mutations),
     new TeamEnrollmentsResolver(store),
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
@@ -175,6 +177,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   await calls.start();
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
+  leftovers.start();
   await server.listen();
   egress.forbid(server.port);
   const metricsServer = config.metrics === null ? null : await startMetricsServer({ registry: metrics, ...config.metrics });
@@ -191,6 +194,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       await changes.stop();
       await metricsServer?.close();
       await tokens.stop();
+      await leftovers.stop();
       await sessions.close();
       await schemas.close();
       await egress.close();

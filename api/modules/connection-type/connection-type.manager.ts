@@ -7,6 +7,7 @@ import { isUniqueViolation } from '#core/store/conflict.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { OAuthClient } from '#core/store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '#core/store/store.js';
+import type { Leftovers } from '#core/upkeep/leftovers.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeById, requireRole, teamBySlug } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
@@ -18,7 +19,7 @@ import type { CheckConnectionTypeInput, CreateConnectionTypeInput, DeleteConnect
 
 /** Rules of the catalog (design sections 3.1 and 4). */
 export class ConnectionTypeManager {
-  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly planner: OAuthPlanner, private readonly checks: RateLimit) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly planner: OAuthPlanner, private readonly leftovers: Leftovers, private readonly checks: RateLimit) {}
 
   /** Managers only. Looks at the server first, and refuses what can't work. */
   async create(act: Act, input: CreateConnectionTypeInput): Promise<ConnectionType> {
@@ -93,14 +94,18 @@ export class ConnectionTypeManager {
     return updated;
   }
 
-  /** Managers only. The type, its enrollments and their sealed values are gone when this returns. */
+  /** Managers only. The type, its enrollments and their sealed values are gone when this returns; what they leave at providers is undone after that. */
   async delete(act: Act, input: DeleteConnectionTypeInput): Promise<number> {
     const { type } = await this.editable(act, input.id, 'Deleting connection types');
-    return act.commit(async (repositories) => {
+    await this.leftovers.prepare(type.teamId);
+    const { count, left } = await act.commit(async (repositories) => {
+      const ids = await this.leftovers.collect(repositories, { connectionTypeId: type.id });
       const removed = await repositories.connectionTypes.remove(type.id, input.expectedVersion ?? null);
       if (removed === null) throw staleOrGone(await repositories.connectionTypes.byId(type.id));
-      return removed.enrollmentIds.length;
+      return { count: removed.enrollmentIds.length, left: ids };
     });
+    this.leftovers.begin(left);
+    return count;
   }
 
   /** Any member: looks at the server now, and reads the tools that the type or the caller's own logins list. */
