@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
+import { claimText, subjectOf } from '#api/identity/claims.js';
 import { bearerOf } from '#api/identity/bearer.js';
 import { isFairleadToken, mintToken, parseToken } from '#api/identity/fairlead-token.js';
 import { grantsOf, parseGroupRoles } from '#api/identity/group-roles.js';
@@ -66,5 +67,13 @@ describe('the mapping of groups to roles', () => {
 
   it('knows the order of roles', () => {
     expect([roleAtLeast('MANAGER', 'MEMBER'), roleAtLeast('MEMBER', 'MANAGER'), roleAtLeast('ADMIN', 'ADMIN')]).toEqual([true, false, true]);
+  });
+});
+
+describe('claims', () => {
+  it('that no database holds are none: half of a character would make one person of two', () => {
+    expect(['a\ud800', 'a\udc00b', 'a\u0000', 'a\u0085'].map((claim) => claimText(claim, 10))).toEqual([null, null, null, null]);
+    expect(() => subjectOf({ sub: 'a\ud800' }, 'sub')).toThrow('claim sub is missing or no plain text');
+    expect(claimText('🗝️', 10)).toBe('🗝️');
   });
 });
