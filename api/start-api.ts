@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
-import { clientMetadataUrl } from '#core/oauth/outcome.js';
+import { CLIENT_METADATA_PATH, clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
@@ -108,7 +108,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     config, store, vault, box, upkeep, fetch: globalThis.fetch, logger, now, publicUrl, changed, transport, random: Math.random,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
-    clientMetadata: () => clientMetadataDocument(publicUrl(), { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
+    clientMetadata: () => clientMetadataDocument(clientMetadataUrl(publicUrl(), config.clientMetadataUrl) ?? new URL(CLIENT_METADATA_PATH, publicUrl()).href, { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
   });
   const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();

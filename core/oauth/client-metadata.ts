@@ -74,7 +74,7 @@ export function preregisteredClient(clientId: string, clientSecret: string | nul
   return { method: 'PREREGISTERED', clientId, clientSecret: authMethod === 'none' ? null : clientSecret, authMethod, clientSecretExpiresAt: null, management: null, warnings: [] };
 }
 
-function preregisteredAuthMethod(clientSecret: string | null, server: ServerMetadata): ClientAuthMethod {
+export function preregisteredAuthMethod(clientSecret: string | null, server: ServerMetadata): ClientAuthMethod {
   if (clientSecret === null || clientSecret === '') return 'none';
   const preferred = preferredAuthMethod(server);
   return preferred === 'none' ? 'client_secret_basic' : preferred;

@@ -77,7 +77,7 @@ describe('Consent in local mode', () => {
     expect(value).toEqual({ kind: 'OAUTH', accessToken: expect.any(String), refreshToken: expect.any(String) });
     expect(credential).toMatchObject({ version: 2, kind: 'OAUTH' });
     expect(credential.fields.map(({ name, isSet }) => [name, isSet])).toEqual([['accessToken', true], ['refreshToken', true]]);
-    expect(grant).toMatchObject({ issuer: provider.issuer, clientId: (await world.setupOf(type)).clientRowId, scopes: ['mcp:tools'], refreshable: true, failedRefreshes: 0, refreshAt: new Date(grant!.expiresAt!.getTime() - 1_200_000) });
+    expect(grant).toMatchObject({ issuer: provider.issuer, clientId: (await world.oauth.setupOf(type)).clientRowId, scopes: ['mcp:tools'], refreshable: true, failedRefreshes: 0, refreshAt: new Date(grant!.expiresAt!.getTime() - 1_200_000) });
     expect(grant!.expiresAt!.getTime() - grant!.obtainedAt!.getTime()).toBe(3_600_000);
     expect(enrollmentState(conditions, false, [])).toBe('READY');
     expect(conditions.find((one) => one.type === 'Authorized')).toMatchObject({ status: 'TRUE', reason: 'Accepted' });
@@ -345,7 +345,7 @@ describe('An answer', () => {
   test('that comes after the client was replaced stores nothing, and its code goes nowhere', async () => {
     const person = new Person();
     const answer = await answerOf(person, await world.link(enrollment));
-    world.forgetSetup(type);
+    await world.oauth.clientRefused(type, (await world.oauth.setupOf(type)).clientRowId);
     expect((await person.get(answer)).text).toContain('changed while you were signing in');
     await expectNothingStored();
     expect(provider.presentations.filter((one) => one.grantType === 'authorization_code')).toEqual([]);
