@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
-import { CLIENT_METADATA_PATH, clientMetadataUrl } from '#core/oauth/outcome.js';
+import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
@@ -15,6 +15,7 @@ import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
 import type { KeyRing } from '#core/vault/key-ring.js';
@@ -103,17 +104,23 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const changed = (teamId: string): void => calls.invalidate(teamId);
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
-  const upkeep: Upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry, now }), changed });
+  const tokens = new OAuthTokens({
+    store, box, transport, changed, now, clock, random: Math.random, logger,
+    setupOf: (type) => oauth.setupOf(type),
+    clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    orphaned: () => Promise.resolve(),
+  });
+  const upkeep: Upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry, now }), tokens, changed });
   const consent = createConsent({
     config, store, vault, box, upkeep, fetch: globalThis.fetch, logger, now, publicUrl, changed, transport, random: Math.random,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
-    clientMetadata: () => clientMetadataDocument(clientMetadataUrl(publicUrl(), config.clientMetadataUrl) ?? new URL(CLIENT_METADATA_PATH, publicUrl()).href, { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
+    clientMetadata: () => clientMetadataDocument(publicUrl(), config.clientMetadataUrl, { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
   });
   const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();
   const calls: CallService = new CallService({
-    store, databaseUrl, vault, sessions, schemas, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
+    store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
     typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
   });
@@ -135,7 +142,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new TeamCatalogResolver(store),
     new ProbeResolver(new ProbeManager(store, probe, oauth, looks)),
     new ToolResolver(tools, mutations),
-    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep), looks, now), mutations),
+    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), looks, now), mutations),
     new TeamEnrollmentsResolver(store),
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
@@ -183,6 +190,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       await authenticator.stop();
       await changes.stop();
       await metricsServer?.close();
+      await tokens.stop();
       await sessions.close();
       await schemas.close();
       await egress.close();

@@ -52,7 +52,7 @@ export class CallRunner {
     // While the database doesn't take records, nothing is sent before its record is stored.
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
-    const { outcome, error } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const { outcome, error, route } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
     const told = this.#ended(call.record, outcome, began);
     const kept = { ...told, error: recordedFault(told.error, call.arguments) };
     if (kept.kept) {
@@ -62,8 +62,8 @@ export class CallRunner {
       this.options.records.storeSoon(kept);
       await stored;
     }
-    await this.options.observe(call.route, error);
-    const { type, enrollment } = call.route;
+    await this.options.observe(route, error);
+    const { type, enrollment } = route;
     // With a key, the first answer is the one that is given again.
     const shown = kept.kept ? kept : told;
     return withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);

@@ -11,6 +11,7 @@ import type { Store } from '#core/store/store.js';
 import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
 import type { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import type { Vault } from '#core/vault/vault.js';
 import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
 import { candidateTeams, checkInput } from './call-input.js';
@@ -22,6 +23,7 @@ import { Dispatcher } from './dispatch.js';
 import { Findings } from './findings.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
+import { Logins } from './logins.js';
 import { CallLimits } from './limits.js';
 import { ProcessLife } from './process-life.js';
 import { Records } from './records.js';
@@ -39,6 +41,8 @@ export interface CallServiceOptions {
   vault: Vault;
   sessions: SessionPool;
   schemas: ToolSchemas;
+  /** Renews OAuth logins. */
+  tokens: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   enrollLink: EnrollLink;
   /** Calls that this process may have in flight. */
   maxInFlight: number;
@@ -80,6 +84,7 @@ export class CallService {
   readonly #kept: KeptContent;
   readonly #cache = new TeamCache();
   readonly #routes: RouteFinder;
+  readonly #logins: Logins;
   readonly #catalog: ToolCatalog;
   readonly #checks: SchemaChecks;
   readonly #limits: CallLimits;
@@ -99,13 +104,14 @@ export class CallService {
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, this.#kept);
     this.#idempotency = new Idempotency(this.#calls, vault);
-    this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink), this.#cache);
+    this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink, clock), this.#cache);
+    this.#logins = new Logins({ tokens: options.tokens, sessions, clock });
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
     const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
-      dispatcher: new Dispatcher(sessions, this.#checks), records: this.#records, calls: this.#calls, kept: this.#kept,
+      dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, calls: this.#calls, kept: this.#kept,
       observe: (route, error) => findings.note(route, error), now, clock, logger,
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
@@ -209,7 +215,9 @@ export class CallService {
     const earlier = key === null ? null : await this.#idempotency.find(request, key, candidates);
     if (earlier !== null) return this.#earlier(request, earlier);
 
-    const route = about.route = await this.#routes.find(request, candidates);
+    const found = about.route = await this.#routes.find(request, candidates);
+    const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
+    const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
     const membership = about.membership = membershipIn(request.principal, route.teamId)!;
     const tool = await this.#catalog.callable(route, request.tool);
     await this.#checks.arguments(tool, request.arguments);
@@ -224,7 +232,6 @@ export class CallService {
       if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
       return this.#earlier(request, winner);
     }
-    const deadline = began + Math.min(request.timeoutMs ?? Infinity, route.spec.calls.timeoutMs);
     const ended = this.#run({ record, route, tool, arguments: request.arguments, deadline }, request.signal, leave);
     if (request.wait) return ended;
     ended.catch(() => undefined);

@@ -1,15 +1,14 @@
 import { condition } from '#core/connection/condition.js';
-import type { OAuthTokens } from '#core/connection/credential.js';
 import { currentTarget, sameTarget, type CredentialTarget } from '#core/connection/target.js';
 import { InvariantBroken, UserFault } from '#core/errors.js';
 import { finishAuthorization } from '#core/oauth/callback.js';
 import { OAuthFault } from '#core/oauth/fault.js';
-import { refreshPlan } from '#core/oauth/refresh-plan.js';
 import type { TokenSet } from '#core/oauth/token-set.js';
 import type { AuditOutcome } from '#core/store/entities/audit-event.entity.js';
-import type { CredentialField } from '#core/store/entities/enrollment.entity.js';
-import type { OAuthAuthorization, OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
+import type { OAuthAuthorization } from '#core/store/entities/oauth-grant.entity.js';
 import type { Repositories } from '#core/store/store.js';
+import { credentialOf, fieldsOf, lifeOf } from '#core/upkeep/oauth-tokens-life.js';
+import { freshness } from '#core/upkeep/oauth-tokens-observations.js';
 import { authorization as authorizationObservations, awaitingConsent } from '#core/upkeep/observations.js';
 import { openFlow } from './flow.js';
 import { hashOf, matches } from './one-time-secret.js';
@@ -108,17 +107,17 @@ export class AuthorizationFinisher {
     const { box, store, now, random, upkeep } = this.parts;
     const [before] = await store.enrollments.credentials([enrollment.id]);
     if (before === undefined) throw new UserFault('NOT_FOUND', 'The enrollment was deleted while you were signing in. Nothing was stored.');
-    const value: OAuthTokens = { kind: 'OAUTH', accessToken: tokens.accessToken, refreshToken: tokens.refreshToken };
-    const sealed = await box.seal({ teamId: enrollment.teamId, enrollmentId: enrollment.id, version: before.version + 1, target }, value);
+    const life = { ...lifeOf(tokens, random()), lastRefreshAt: null };
+    const sealed = await box.seal({ teamId: enrollment.teamId, enrollmentId: enrollment.id, version: before.version + 1, target }, credentialOf(tokens));
     return store.transaction(async (repositories) => {
       const current = await repositories.connectionTypes.lock(type.id);
       if (current === null || !sameTarget(currentTarget(current.type.spec), target)) throw new UserFault('STALE_VERSION', CHANGED);
-      if (!(await repositories.enrollments.replaceCredential(enrollment.id, before.version, { kind: 'OAUTH', sealed, fields: fieldsOf(value, now()) }))) return false;
+      if (!(await repositories.enrollments.replaceCredential(enrollment.id, before.version, { kind: 'OAUTH', sealed, fields: fieldsOf(tokens, now()) }))) return false;
       await repositories.enrollments.update(enrollment.id, { confirmedTarget: target });
       await repositories.oauthGrants.insert(enrollment.id, enrollment.teamId);
-      await repositories.oauthGrants.update(enrollment.id, { ...grantOf(tokens, random()), clientId: authorization.clientId, issuer: authorization.issuer });
+      await repositories.oauthGrants.update(enrollment.id, { ...life, clientId: authorization.clientId, issuer: authorization.issuer });
       if (!(await repositories.oauthAuthorizations.transition(authorization.id, 'FINISHING', { state: 'READY', sealed: null }))) throw new UserFault('STALE_VERSION', OVER);
-      await upkeep.status.writeEnrollment(repositories, current.type, enrollment.id, authorizationObservations('OAUTH', 'NOT_TRIED'));
+      await upkeep.status.writeEnrollment(repositories, current.type, enrollment.id, [...authorizationObservations('OAUTH', 'NOT_TRIED'), freshness(life)]);
       await this.#record(repositories, situation, 'SUCCEEDED', null, requestId);
       return true;
     });
@@ -163,18 +162,4 @@ export class AuthorizationFinisher {
 
 function concluded({ authorization, type }: Situation, ending: Ending): Finished {
   return { kind: 'CONCLUDED', ...ending, authorization, serverName: type.spec.displayName };
-}
-
-function fieldsOf(value: OAuthTokens, now: Date): CredentialField[] {
-  const updatedAt = now.toISOString();
-  return [{ name: 'accessToken', isSet: true, updatedAt }, { name: 'refreshToken', isSet: value.refreshToken !== null, updatedAt: value.refreshToken === null ? null : updatedAt }];
-}
-
-/** The life of new tokens; whatever was known of the old ones is over. */
-function grantOf({ expiresAt, obtainedAt, refreshToken, scopes }: TokenSet, jitter: number): Partial<OAuthGrant> {
-  const refreshable = refreshToken !== null;
-  return {
-    scopes, obtainedAt, expiresAt, refreshable, refreshAt: refreshable ? refreshPlan({ expiresAt, obtainedAt, lastAttempt: null, jitter }) : null, lastRefreshAt: null,
-    failedRefreshes: 0, nextAttemptAt: null, attemptId: null, attemptVersion: null, attemptUntil: null, outcomeUnknownAt: null,
-  };
 }

@@ -11,6 +11,9 @@ export type EnrollmentState = (typeof ENROLLMENT_STATES)[number];
 /** The reason of `Ready` while an enrollment's owner has not consented yet: neither `Reconciling` nor `Stalled`. */
 export const AWAITING_CONSENT = 'AwaitingConsent';
 
+/** The reason of `Ready` while an expired login can't be renewed because its provider doesn't answer: nobody has to act. */
+export const REFRESH_FAILED = 'RefreshFailed';
+
 /** The state of a connection type, from what was observed last. */
 export function connectionTypeState(conditions: readonly Condition[]): ConnectionTypeState {
   const reachable = condition(conditions, 'Reachable');
@@ -28,6 +31,7 @@ export function enrollmentState(conditions: readonly Condition[], suspended: boo
   if (condition(conditions, 'Ready')?.reason === AWAITING_CONSENT) return 'PENDING_AUTHORIZATION';
   const authorized = condition(conditions, 'Authorized');
   if (authorized?.status === 'FALSE') return 'ACTION_REQUIRED';
+  if (condition(conditions, 'Ready')?.reason === REFRESH_FAILED) return 'UNREACHABLE';
   if (condition(type, 'Reachable')?.status === 'FALSE') return 'UNREACHABLE';
   return 'READY';
 }

@@ -1,4 +1,5 @@
 import type { RegisteredClient } from './client-information.js';
+import { CLIENT_METADATA_PATH } from './outcome.js';
 import { CLIENT_AUTH_METHODS, type ClientAuthMethod, type ServerMetadata } from './server-metadata.js';
 
 /** What we say of ourselves when a client is registered. https://www.rfc-editor.org/rfc/rfc7591#section-2 */
@@ -53,12 +54,12 @@ export function preferredAuthMethod({ token_endpoint_auth_methods_supported: met
 /**
  * The client ID metadata document: its own URL is the client ID, and the client is public.
  * https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/
- * @param url where the world reads it: {@link clientMetadataUrl}
+ * @param configured where an administrator says that the world reads it, if not under our public URL; what is served must call itself by that address
  */
-export function clientMetadataDocument(url: string, { clientName, redirectUri }: ClientIdentity): ClientMetadata & { client_id: string } {
+export function clientMetadataDocument(publicUrl: string, configured: string | null, { clientName, redirectUri }: ClientIdentity): ClientMetadata & { client_id: string } {
   const { protocol, origin } = new URL(redirectUri);
   return {
-    client_id: url, client_name: clientName, client_uri: origin, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
+    client_id: configured ?? new URL(CLIENT_METADATA_PATH, publicUrl).href, client_name: clientName, client_uri: origin, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
     token_endpoint_auth_method: 'none', application_type: protocol === 'https:' ? 'web' : 'native',
   };
 }
@@ -74,6 +75,7 @@ export function preregisteredClient(clientId: string, clientSecret: string | nul
   return { method: 'PREREGISTERED', clientId, clientSecret: authMethod === 'none' ? null : clientSecret, authMethod, clientSecretExpiresAt: null, management: null, warnings: [] };
 }
 
+/** How a client that a manager entered authenticates: one without a secret is public. */
 export function preregisteredAuthMethod(clientSecret: string | null, server: ServerMetadata): ClientAuthMethod {
   if (clientSecret === null || clientSecret === '') return 'none';
   const preferred = preferredAuthMethod(server);

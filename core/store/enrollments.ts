@@ -79,6 +79,12 @@ export class Enrollments {
     return result.affected === 1;
   }
 
+  /** Whether the credential still has that version, which then stays until the transaction ends. */
+  async isAtVersion(id: string, version: number): Promise<boolean> {
+    const rows = (await this.manager.query('select 1 from credentials where enrollment_id = $1 and version = $2 for update', [id, version])) as unknown[];
+    return rows.length === 1;
+  }
+
   /** The enrollment, which can't go until the transaction ends; null when it is gone. */
   lock(id: string): Promise<Enrollment | null> {
     return this.manager.findOne(Enrollment, { where: { id }, lock: { mode: 'for_key_share' } });

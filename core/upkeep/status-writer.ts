@@ -1,9 +1,10 @@
-import { sameMeaning, withObservations, type Observation } from '../connection/condition.js';
+import { condition, sameMeaning, withObservations, type Condition, type Observation } from '../connection/condition.js';
 import { currentTarget, sameTarget } from '../connection/target.js';
 import type { ProbeReport } from '../mcp/probe.js';
 import type { RawTool } from '../mcp/session.js';
 import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { Repositories } from '../store/store.js';
+import { INSUFFICIENT_SCOPE } from './oauth-tokens-observations.js';
 import { authorization, reachability, readiness, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
 import { syncTools } from './tool-sync.js';
 
@@ -53,7 +54,7 @@ export class StatusWriter {
     const now = this.clock();
     const [status] = await repositories.enrollments.statuses([enrollmentId]);
     const before = status?.conditions ?? [];
-    const conditions = withObservations(before, authorization(locked.type.spec.authMethod, trial.verdict), locked.type.version, now);
+    const conditions = withObservations(before, tried(before, authorization(locked.type.spec.authMethod, trial.verdict)), locked.type.version, now);
     let changed = ofType.changed || !sameMeaning(before, conditions);
     let toolsSyncedAt = status?.toolsSyncedAt ?? null;
     if (ofType.toolsSource === null && trial.tools !== null) {
@@ -169,4 +170,10 @@ function facts(report: ProbeReport): Partial<ConnectionTypeStatus> {
 
 function asObservation({ type, status, reason, message }: Observation): Observation {
   return { type, status, reason, message };
+}
+
+/** What a trial says, unless a call wanted more rights than the login has: that it lists its tools all the same doesn't change that, only consent does. */
+function tried(before: readonly Condition[], observed: Observation[]): Observation[] {
+  const missing = condition(before, 'Authorized')?.reason === INSUFFICIENT_SCOPE && !observed.some((one) => one.type === 'Authorized' && one.status === 'FALSE');
+  return missing ? observed.filter((one) => one.type !== 'Authorized' && one.type !== 'Ready') : observed;
 }

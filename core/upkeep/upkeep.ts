@@ -1,12 +1,15 @@
 import { credentialHeaders, credentialSecrets, type CredentialValue } from '../connection/credential.js';
 import type { ConnectionTypeSpec } from '../connection/spec.js';
 import { currentTarget, sameTarget } from '../connection/target.js';
+import { UserFault } from '../errors.js';
 import type { ProbeReport } from '../mcp/probe.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { Enrollment } from '../store/entities/enrollment.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { Scrubber } from '../tool/scrub.js';
 import type { CredentialBox } from './credential-box.js';
+import type { Login, OAuthTokens } from './oauth-tokens.js';
+import { ProviderUnavailable } from './oauth-tokens-wait.js';
 import { credentialVerdict } from './observations.js';
 import { StatusWriter, type CredentialTrial, type SharedList } from './status-writer.js';
 
@@ -21,11 +24,22 @@ export interface UpkeepOptions {
   now: () => Date;
   /** Keeps the OAuth of types true, after each look at their servers; left out where there is none. */
   oauth?: { check(type: ConnectionType, report: ProbeReport): Promise<void> };
+  /** Renews OAuth logins before they are tried, and once when they are refused; left out where there are none. */
+  tokens?: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   /** Called after something that callers rely on was written outside of a caller's transaction. Other processes hear `fairlead_changed`. */
   changed: (teamId: string) => void;
 }
 
 const LOGINS_AT_ONCE = 4;
+const LOGIN_WAIT_MS = 60_000;
+
+/** An enrollment with its credential in clear. */
+interface Opened {
+  type: ConnectionType;
+  enrollment: Enrollment;
+  value: CredentialValue;
+  version: number;
+}
 
 /**
  * The acts that keep connections true: looking at servers, trying credentials, reading tools, and writing what was seen as conditions.
@@ -69,8 +83,8 @@ export class Upkeep {
   async checkEnrollment(enrollmentId: string): Promise<void> {
     const opened = await this.#open(enrollmentId);
     if (opened === null) return;
-    const { type, enrollment, value, version } = opened;
-    const trial = await this.tryCredential(type.spec, value);
+    const { type, enrollment } = opened;
+    const { trial, version } = await this.#tried(opened);
     await this.#write(type.teamId, (repositories) => this.status.writeTrial(repositories, type, enrollment.id, trial, version));
   }
 
@@ -95,8 +109,17 @@ export class Upkeep {
     if (changed) this.options.changed(teamId);
   }
 
-  /** An enrollment with its credential in clear; null when it is gone, suspended, or holds nothing. */
-  async #open(enrollmentId: string): Promise<{ type: ConnectionType; enrollment: Enrollment; value: CredentialValue; version: number } | null> {
+  /** Tries what was opened; an OAuth login that is refused is renewed, and tried once more. */
+  async #tried({ type, enrollment, value, version }: Opened): Promise<{ trial: CredentialTrial; version: number }> {
+    const trial = await this.tryCredential(type.spec, value);
+    const { tokens } = this.options;
+    if (trial.verdict !== 'REJECTED' || value.kind !== 'OAUTH' || tokens === undefined) return { trial, version };
+    const login = await orNull(tokens.refreshAfterRefusal(enrollment.id, version, { timeoutMs: LOGIN_WAIT_MS }));
+    return login === null ? { trial, version } : { trial: await this.tryCredential(type.spec, login.value), version: login.version };
+  }
+
+  /** An enrollment with its credential in clear; null when it is gone, suspended, holds nothing, or is a login that can't be renewed now. */
+  async #open(enrollmentId: string): Promise<Opened | null> {
     const { store, box } = this.options;
     const enrollment = await store.enrollments.byId(enrollmentId);
     const type = enrollment === null ? null : await store.connectionTypes.byId(enrollment.connectionTypeId);
@@ -104,6 +127,10 @@ export class Upkeep {
     if (enrollment === null || type === null || credential === undefined) return null;
     const target = enrollment.confirmedTarget;
     if (!sameTarget(target, currentTarget(type.spec)) || (credential.sealed === null && credential.kind !== 'NONE')) return null;
+    if (credential.kind === 'OAUTH' && this.options.tokens !== undefined) {
+      const login = await orNull(this.options.tokens.current(enrollmentId, { timeoutMs: LOGIN_WAIT_MS }));
+      return login === null ? null : { type, enrollment, value: login.value, version: login.version };
+    }
     const key = { teamId: enrollment.teamId, enrollmentId, version: credential.version, target };
     return { type, enrollment, value: await box.open(key, credential.sealed, type.spec), version: credential.version };
   }
@@ -114,10 +141,18 @@ export class Upkeep {
     for (const candidate of await this.options.store.enrollments.shared(type.id)) {
       const opened = await this.#open(candidate.id);
       if (opened === null) continue;
-      const trial = await this.tryCredential(type.spec, opened.value);
+      const { trial } = await this.#tried(opened);
       if (trial.tools !== null) return trial.tools;
       if (trial.verdict === 'NOT_TRIED') list = 'AS_IT_IS';
     }
     return list;
   }
+}
+
+/** Null for a login that can't be had: why is on record as its conditions. */
+function orNull(login: Promise<Login>): Promise<Login | null> {
+  return login.catch((error: unknown) => {
+    if (error instanceof UserFault || error instanceof ProviderUnavailable) return null;
+    throw error;
+  });
 }

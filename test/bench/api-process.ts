@@ -9,6 +9,8 @@ import { promisify } from 'node:util';
 
 const COMMAND = fileURLToPath(new URL('../../../bin/fairlead.js', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html : 100 ticks a second on every Linux that Node runs on. */
+const TICK_MICROS = 10_000;
 
 /** The API as shipped: `fairlead dev` on a state directory, with its embedded PostgreSQL. */
 export class ApiProcess {
@@ -45,6 +47,12 @@ export class ApiProcess {
       const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(this.child.pid)]);
       return Number(stdout) / 1024;
     }
+  }
+
+  /** Processor time that it has taken, in microseconds; NaN where the system doesn't say so exactly. */
+  async cpuMicros(): Promise<number> {
+    const fields = await readFile(`/proc/${this.child.pid}/stat`, 'utf8').then((text) => text.slice(text.lastIndexOf(')') + 2).split(' '), () => []);
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
   }
 
   /** Stops it as an operator would, and waits. */

@@ -140,7 +140,9 @@ export class Bench {
   }
 
   async #through(logins: Login[], bounds: Bounds, keyed: boolean): Promise<Run> {
+    const cpu = await this.api.cpuMicros();
     const run = await this.load.ask('run', { ...bounds, ...this.#target(), logins, keyed });
+    run.cpuMicros = (await this.api.cpuMicros() - cpu) / run.calls;
     // They took turns.
     logins.forEach(({ login }, index) => this.#count(login, Math.ceil((run.calls - index) / logins.length)));
     this.#madeThrough += run.calls;
@@ -164,6 +166,6 @@ export class Bench {
   }
 }
 
-function legOf({ latencies, perSecond }: Run): Leg {
-  return { median: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), perSecond };
+function legOf({ latencies, perSecond, cpuMicros }: Run): Leg {
+  return { median: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), perSecond, cpuMicros };
 }

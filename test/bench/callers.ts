@@ -17,6 +17,8 @@ export interface Run {
   latencies: Float64Array;
   /** Measured calls a second. */
   perSecond: number;
+  /** Processor time of this process for each call, in microseconds; the warm-up included. */
+  cpuMicros: number;
   /** What was wrong with answers; the first few of them in words. */
   faults: { count: number; examples: string[] };
   /** When measuring began and ended, in microseconds of the machine's monotonic clock. */
@@ -33,6 +35,7 @@ export async function runCallers(bounds: Bounds, call: (sequence: number) => Pro
   const latencies: number[] = [];
   const faults: Run['faults'] = { count: 0, examples: [] };
   let calls = 0;
+  const cpu = process.cpuUsage();
   const begin = performance.now();
   const measureFrom = begin + bounds.warmUpMs;
   const until = measureFrom + bounds.ms;
@@ -50,8 +53,9 @@ export async function runCallers(bounds: Bounds, call: (sequence: number) => Pro
     }
   };
   await Promise.all(Array.from({ length: bounds.callers }, caller));
+  const { user, system } = process.cpuUsage(cpu);
   return {
-    calls, latencies: Float64Array.from(latencies).sort(), perSecond: latencies.length / Math.max(0.001, (last - measureFrom) / 1000), faults,
+    calls, cpuMicros: (user + system) / calls, latencies: Float64Array.from(latencies).sort(), perSecond: latencies.length / Math.max(0.001, (last - measureFrom) / 1000), faults,
     window: { from: micros(measureFrom), to: micros(last) },
   };
 }

@@ -37,12 +37,12 @@ export function machineText(): string {
 /** The table of figures: medians of the rounds, and the medians of the ratios within each round. */
 export function comparisonText(comparisons: readonly Comparisons[]): string {
   const rows = comparisons.flatMap(({ callers, turns }) => [
-    [callersText(callers), 'median', 'p99', 'calls/s', 'median, times direct', 'throughput, times direct'],
+    [callersText(callers), 'median', 'p99', 'calls/s', 'CPU a call', 'median, times direct', 'throughput, times direct'],
     ...(['direct', 'through', 'keyed'] as const).map((way) => {
       const leg = medianLeg(turns[way]);
       const { latency, latencyRange, throughput, throughputRange } = compare(turns[way], turns.direct);
       const ratios = way === 'direct' ? ['', ''] : [`${times(latency)} (${latencyRange.map(two).join('–')})`, `${times(throughput)} (${throughputRange.map(two).join('–')})`];
-      return [`  ${NAMES[way]}`, `${two(leg.median)} ms`, `${two(leg.p99)} ms`, leg.perSecond.toFixed(0), ...ratios];
+      return [`  ${NAMES[way]}`, `${two(leg.median)} ms`, `${two(leg.p99)} ms`, leg.perSecond.toFixed(0), Number.isNaN(leg.cpuMicros) ? '' : `${leg.cpuMicros.toFixed(0)} µs`, ...ratios];
     }),
   ]);
   return tableText(rows);

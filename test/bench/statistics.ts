@@ -15,6 +15,8 @@ export interface Leg {
   median: number;
   p99: number;
   perSecond: number;
+  /** Processor time for each call, in microseconds: of the SDK's client, or of the API. */
+  cpuMicros: number;
 }
 
 /** Two legs of the same rounds, compared round by round. */
@@ -30,7 +32,8 @@ export interface Comparison {
 
 /** The median leg: each figure is the median of the rounds. */
 export function medianLeg(legs: readonly Leg[]): Leg {
-  return { median: median(legs.map((leg) => leg.median)), p99: median(legs.map((leg) => leg.p99)), perSecond: median(legs.map((leg) => leg.perSecond)) };
+  const of = (figure: keyof Leg): number => median(legs.map((leg) => leg[figure]));
+  return { median: of('median'), p99: of('p99'), perSecond: of('perSecond'), cpuMicros: of('cpuMicros') };
 }
 
 /**

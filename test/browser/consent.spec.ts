@@ -5,7 +5,6 @@ import chromium from '@sparticuz/chromium';
 import { chromium as playwright, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
-import type { Member } from '#core/store/entities/member.entity.js';
 import { Person } from '#test/support/consent/person.js';
 import { startSignInIssuer, type SignInIssuer } from '#test/support/consent/sign-in-issuer.js';
 import { ConsentWorld } from '#test/support/consent/world.js';

@@ -77,6 +77,8 @@ const GOOD: Record<string, (member: TestMember) => Promise<Record<string, unknow
   refreshEnrollment: async (member) => ({ id: (await newEnrollment(member, (await typeOf(member)).id)).id }),
   shareEnrollment: async (member) => ({ id: (await newEnrollment(member, (await typeOf(member)).id)).id, shared: true }),
   deleteEnrollment: async (member) => ({ id: (await newEnrollment(member, (await typeOf(member)).id)).id }),
+  // Of a type without OAuth: its depths are in the specs of consent.
+  startAuthorization: async (member) => ({ enrollmentId: (await newEnrollment(member, (await typeOf(member)).id)).id, returnUrl: 'http://localhost:3000/' }),
   callTool: async (member) => {
     const type = await typeOf(member);
     const { id } = await newEnrollment(member, type.id);

@@ -69,9 +69,9 @@ describe('a connection type is refused, with the field and the next step, when',
     expect(await refused({ authMethod: 'CUSTOM_HEADERS', headers: [{ name: 'X-Fine' }, { name: header }] })).toMatchObject({ code: 'INVALID', field: ['input', 'headers', '1', 'name'] });
   });
 
-  it('it wants what isn\'t there yet', async () => {
-    expect(await refused({ authMethod: 'OAUTH' })).toMatchObject({ code: 'NOT_AVAILABLE', field: ['input', 'authMethod'] });
-    expect(await refused({ oauth: { clientId: 'x' } })).toMatchObject({ code: 'NOT_AVAILABLE', field: ['input', 'oauth'] });
+  it('it wants OAuth of a server without, or a client without OAuth', async () => {
+    expect(await refused({ authMethod: 'OAUTH' })).toMatchObject({ code: 'OAUTH_NOT_SUPPORTED', field: ['input', 'authMethod'] });
+    expect(await refused({ oauth: { clientId: 'x' } })).toMatchObject({ code: 'INVALID', field: ['input', 'oauth'] });
   });
 
   it.each<[Misbehaviour, RegExp]>([
@@ -177,7 +177,7 @@ describe('probeServer', () => {
   const verdict = async (values: object) => (await probe(values)).data.probeServer;
 
   it('says what a server is before anything is saved, and what to choose', async () => {
-    expect(await verdict({})).toMatchObject({ verdict: 'OK', protocolVersion: '2025-11-25', server: { name: 'changeable', version: '1.0.0' }, toolCount: 1, suggestedAuthMethod: 'NONE', oauth: null });
+    expect(await verdict({})).toMatchObject({ verdict: 'OK', protocolVersion: '2025-11-25', server: { name: 'changeable', version: '1.0.0' }, toolCount: 1, suggestedAuthMethod: 'NONE', oauth: { outcome: 'NOT_SUPPORTED' } });
     expect(await verdict({ serverUrl: guarded.url })).toMatchObject({ verdict: 'AUTHENTICATION_REQUIRED', suggestedAuthMethod: 'ACCESS_TOKEN', toolCount: null });
     expect(await verdict({ serverUrl: guarded.url, accessToken: 'key-1234' })).toMatchObject({ verdict: 'OK', toolCount: 1 });
     expect(await verdict({ serverUrl: guarded.url, headers: [{ name: 'Authorization', value: 'Bearer key-1234' }] })).toMatchObject({ verdict: 'OK' });

@@ -82,7 +82,7 @@ describe('an update', () => {
     expect(await refused({ serverUrl: 'http://127.0.0.1:9/mcp' })).toMatchObject({ code: 'SERVER_REFUSED', field: ['input', 'serverUrl'], retryable: true });
     expect(await refused({ serverUrl: 'https://10.0.0.1/mcp', allowUnreachable: true })).toMatchObject({ code: 'SERVER_REFUSED', field: ['input', 'serverUrl'] });
     expect(await refused({ authMethod: 'NONE' })).toMatchObject({ code: 'SERVER_REFUSED', field: ['input', 'authMethod'] });
-    expect(await refused({ authMethod: 'OAUTH' })).toMatchObject({ code: 'NOT_AVAILABLE', field: ['input', 'authMethod'] });
+    expect(await refused({ authMethod: 'OAUTH' })).toMatchObject({ code: 'OAUTH_NOT_SUPPORTED', field: ['input', 'authMethod'] });
     const moved = await update({ serverUrl: 'http://127.0.0.1:9/mcp', allowUnreachable: true });
     expect(moved).toMatchObject({ state: 'UNREACHABLE', server: null, protocolVersion: null });
     expect(await update({ serverUrl: there.url })).toMatchObject({ state: 'READY' });

@@ -83,8 +83,8 @@ describe('enrolling with a token', () => {
     expect(await refused(values)).toMatchObject({ code: 'INVALID', field: ['input', ...field] });
   });
 
-  it('has no page to come back to', async () => {
-    expect(await refused({ returnUrl: 'http://127.0.0.1/' })).toMatchObject({ code: 'NOT_AVAILABLE', field: ['input', 'returnUrl'] });
+  it('leads over no page that it could come back from', async () => {
+    expect(await refused({ returnUrl: 'http://127.0.0.1/' })).toMatchObject({ code: 'INVALID', field: ['input', 'returnUrl'] });
   });
 
   it('is possible several times, told apart by a label', async () => {

@@ -148,9 +148,11 @@ it('is TEMPORARY when nobody is there, and OUTCOME_UNKNOWN when nobody answers',
 });
 
 it('describes itself in a document whose address is its client ID', () => {
-  expect(clientMetadataDocument('https://fairlead.example/.well-known/fairlead-client.json', { clientName: 'Fairlead', redirectUri: 'https://fairlead.example/oauth/callback' })).toEqual({
+  const identity = { clientName: 'Fairlead', redirectUri: 'https://fairlead.example/oauth/callback' };
+  expect(clientMetadataDocument('https://fairlead.example', null, identity)).toEqual({
     client_id: 'https://fairlead.example/.well-known/fairlead-client.json', client_name: 'Fairlead', client_uri: 'https://fairlead.example',
     redirect_uris: ['https://fairlead.example/oauth/callback'], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
     token_endpoint_auth_method: 'none', application_type: 'web',
   });
+  expect(clientMetadataDocument('https://fairlead.example', 'https://cdn.example/client.json', identity)).toMatchObject({ client_id: 'https://cdn.example/client.json' });
 });

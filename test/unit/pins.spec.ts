@@ -34,16 +34,17 @@ describe('pinned, since others rely on it:', () => {
 
   it('configuration keys, and which of them are secret', () => {
     expect(Object.entries(KEYS).map(([name, key]) => ('secret' in key ? `${name} (secret)` : name))).toEqual([
-      'FAIRLEAD_CONFIG', 'HOST', 'PORT', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_CORS_ORIGINS', 'FAIRLEAD_STATE_DIR', 'DATABASE_URL (secret)', 'FAIRLEAD_DATABASE_POOL_SIZE',
+      'FAIRLEAD_CONFIG', 'HOST', 'PORT', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_CLIENT_METADATA_URL', 'FAIRLEAD_RETURN_URLS', 'FAIRLEAD_CORS_ORIGINS', 'FAIRLEAD_STATE_DIR', 'DATABASE_URL (secret)', 'FAIRLEAD_DATABASE_POOL_SIZE',
       'FAIRLEAD_MIGRATE', 'FAIRLEAD_KEYS (secret)', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_OIDC_ISSUER', 'FAIRLEAD_OIDC_AUDIENCE', 'FAIRLEAD_OIDC_SUBJECT_CLAIM', 'FAIRLEAD_OIDC_NAME_CLAIM',
-      'FAIRLEAD_OIDC_GROUPS_CLAIM', 'FAIRLEAD_OIDC_GROUPS', 'FAIRLEAD_OIDC_ADMINS', 'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_METRICS_HOST', 'FAIRLEAD_LOG_LEVEL', 'FAIRLEAD_INTROSPECTION',
+      'FAIRLEAD_OIDC_GROUPS_CLAIM', 'FAIRLEAD_OIDC_GROUPS', 'FAIRLEAD_OIDC_ADMINS', 'FAIRLEAD_OIDC_CLIENT_ID', 'FAIRLEAD_OIDC_CLIENT_SECRET (secret)',
+      'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_METRICS_HOST', 'FAIRLEAD_LOG_LEVEL', 'FAIRLEAD_INTROSPECTION',
       'FAIRLEAD_BODY_LIMIT_BYTES', 'FAIRLEAD_SHUTDOWN_TIMEOUT_MS',
     ]);
     expect(MODES.join(' ')).toBe('dev api migrate probe keys');
   });
 
   it('migrations, which are never renumbered, and what they ask of a program', () => {
-    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002']);
+    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003']);
     expect(PROGRAM_SCHEMA_LEVEL).toBe(1);
   });
 });

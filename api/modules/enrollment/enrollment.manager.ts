@@ -108,15 +108,19 @@ export class EnrollmentManager {
     });
   }
 
-  /** The owner only: tries the stored credential now. */
+  /** The owner only: tries the stored credential now; a login is renewed first. */
   async refresh(act: Act, input: RefreshEnrollmentInput): Promise<Enrollment> {
     const { enrollment, type, credential, memberId } = await this.owned(act, input.id);
     const field = ['input', 'id'];
     if (!sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) {
       throw new UserFault('ENROLLMENT_SUSPENDED', `The server's address or method changed: look at ${type.spec.serverUrl}, and confirm it with confirmEnrollment.`, { field });
     }
-    if (credential.kind !== 'NONE' && credential.sealed === null) throw new UserFault('ACTION_REQUIRED', 'The credential was cleared: enter one with updateEnrollment.', { field });
+    if (credential.kind !== 'NONE' && credential.sealed === null) {
+      const message = credential.kind === 'OAUTH' ? 'There is no login yet: sign in with startAuthorization.' : 'The credential was cleared: enter one with updateEnrollment.';
+      throw new UserFault('ACTION_REQUIRED', message, { field });
+    }
     this.tries.take(memberId);
+    if (credential.kind === 'OAUTH') await this.logins.rotate(enrollment.id);
     await this.upkeep.checkEnrollment(enrollment.id);
     return act.commit(async (repositories) => {
       const checked = await repositories.enrollments.byId(enrollment.id);

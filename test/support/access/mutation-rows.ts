@@ -71,6 +71,14 @@ export const MUTATION_ROWS: AccessRow[] = [
   ...owned('refreshEnrollment', 'enrollment { id }'),
   ...owned('deleteEnrollment', 'deletedId'),
   {
+    covers: ['Mutation.startAuthorization'], title: 'an enrollment that isn\'t shared (and takes a token, which only its owner hears)', document: mutation('startAuthorization'),
+    variables: async (world) => ({ input: { enrollmentId: await world.enrollment('OWNER') } }), gets: { ...only('OWNER'), OWNER: 'INVALID' },
+  },
+  {
+    covers: ['Mutation.startAuthorization'], title: 'a shared enrollment', document: mutation('startAuthorization'),
+    variables: async (world) => ({ input: { enrollmentId: await world.enrollment('MANAGER', true) } }), gets: { ...OF_MANAGER, MANAGER: 'INVALID' },
+  },
+  {
     covers: ['Mutation.shareEnrollment'], title: 'sharing what a plain member owns', document: mutation('shareEnrollment'),
     variables: ofFresh((world) => world.enrollment('OWNER'), { shared: true }), gets: { ...only('OWNER'), OWNER: 'FORBIDDEN' },
   },

@@ -93,7 +93,7 @@ export class ConsentWorld {
       transport, random: () => 0,
       setupOf: (type) => this.oauth.setupOf(type),
       clientRefused: (type, clientRowId) => this.oauth.clientRefused(type, clientRowId),
-      clientMetadata: () => clientMetadataDocument(`${publicUrl()}/.well-known/fairlead-client.json`, { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
+      clientMetadata: () => clientMetadataDocument(publicUrl(), null, { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
     });
     this.#server = await createHttpServer({
       schema: new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields: { hello: { type: GraphQLString, resolve: () => 'world' } } }) }),
