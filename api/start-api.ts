@@ -122,7 +122,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const calls: CallService = new CallService({
     store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
-    typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
+    typeDue: (id) => store.schedule.mark('ConnectionType', [id]).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a type could not be made due after a call')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
