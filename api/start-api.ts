@@ -6,6 +6,7 @@ import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
+import { startMetricsServer } from '#core/metrics.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { SessionPool } from '#core/mcp/session-pool.js';
@@ -25,7 +26,6 @@ import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
 import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
-import { startMetricsServer } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
@@ -69,6 +69,10 @@ export interface ApiResources {
 export interface RunningApi {
   /** The public URL. */
   url: string;
+  /** What `/metrics` shows, for who shares this process. */
+  metrics: Registry;
+  /** Ports that this process listens on: no connection type may reach them. */
+  ownPorts: readonly number[];
   /** Finishes or hands back what it holds, within `config.shutdownTimeoutMs`, and closes everything. */
   stop(): Promise<void>;
 }
@@ -182,6 +186,8 @@ export async function startApi(config: Config, resources: ApiResources): Promise
 
   return {
     url: server.url,
+    metrics,
+    ownPorts: [server.port, ...(metricsServer === null ? [] : [metricsServer.port])],
     async stop() {
       const until = clock() + config.shutdownTimeoutMs;
       const left = () => Math.max(0, until - clock());

@@ -66,6 +66,18 @@ export class OAuthAuthorizations {
     return rows[0]?.count ?? 0;
   }
 
+  /** Deletes up to `limit` that ended more than 30 days ago, but for the newest of each enrollment, which says why it is as it is. Returns how many. */
+  async deleteEnded(limit: number): Promise<number> {
+    const [, count] = (await this.manager.query(
+      `delete from oauth_authorizations where id in (
+         select a.id from oauth_authorizations a
+         where a.state not in ('LINKED', 'SENT', 'FINISHING') and a.updated_at < now() - interval '30 days'
+           and exists (select from oauth_authorizations newer where newer.enrollment_id = a.enrollment_id and newer.id > a.id) limit $1)`,
+      [limit],
+    )) as [unknown, number];
+    return count;
+  }
+
   private async after(ms: number): Promise<Date> {
     const rows = (await this.manager.query(`select clock_timestamp() + $1 * interval '1 millisecond' as at`, [ms])) as { at: Date }[];
     return rows[0]!.at;

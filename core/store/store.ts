@@ -20,6 +20,7 @@ import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
 import { OAuthGrants } from './oauth-grants.js';
 import { OAuthLeftovers } from './oauth-leftovers.js';
+import { Processes } from './processes.js';
 import { Schedule } from './schedule.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
@@ -50,6 +51,7 @@ export class Repositories {
   readonly oauthGrants: OAuthGrants;
   readonly oauthAuthorizations: OAuthAuthorizations;
   readonly oauthLeftovers: OAuthLeftovers;
+  readonly processes: Processes;
   readonly schedule: Schedule;
 
   constructor(readonly manager: EntityManager) {
@@ -65,6 +67,7 @@ export class Repositories {
     this.oauthGrants = new OAuthGrants(manager);
     this.oauthAuthorizations = new OAuthAuthorizations(manager);
     this.oauthLeftovers = new OAuthLeftovers(manager);
+    this.processes = new Processes(manager);
     this.schedule = new Schedule(manager);
   }
 

@@ -40,7 +40,7 @@ describe('pinned, since others rely on it:', () => {
       'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_METRICS_HOST', 'FAIRLEAD_LOG_LEVEL', 'FAIRLEAD_INTROSPECTION',
       'FAIRLEAD_BODY_LIMIT_BYTES', 'FAIRLEAD_SHUTDOWN_TIMEOUT_MS',
     ]);
-    expect(MODES.join(' ')).toBe('dev api migrate probe keys');
+    expect(MODES.join(' ')).toBe('dev api operator migrate probe keys');
   });
 
   it('migrations, which are never renumbered, and what they ask of a program', () => {
