@@ -1,4 +1,3 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
@@ -26,7 +25,7 @@ import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
 import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
-import { startMetricsServer } from './http/metrics.js';
+import { createRegistry, startMetricsServer } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
@@ -88,8 +87,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const { logger, databaseUrl, version } = resources;
   const now = () => new Date();
   const clock = () => performance.now();
-  const metrics = new Registry();
-  if (config.metrics !== null) collectDefaultMetrics({ register: metrics });
+  const metrics = createRegistry();
 
   const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
   const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize, onStatement: resources.onStatement });

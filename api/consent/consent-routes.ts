@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { CLIENT_METADATA_PATH } from '#core/oauth/outcome.js';
 import { AuthorizationFinisher } from './authorization-finisher.js';
 import { AuthorizationSender } from './authorization-sender.js';
 import { BrowserMemory } from './browser-memory.js';
@@ -43,5 +44,5 @@ export function addConsentRoutes(scope: FastifyInstance, parts: ConsentParts): v
     return sendPage(reply, enrollPage(team, name, parts.explorer ? `${parts.publicUrl()}/explorer` : null));
   });
   // Authorization servers read it from anywhere, and may keep it for a while.
-  scope.get('/.well-known/fairlead-client.json', async (_request, reply) => reply.headers({ 'cache-control': 'public, max-age=300', 'cross-origin-resource-policy': 'cross-origin' }).send(parts.clientMetadata()));
+  scope.get(CLIENT_METADATA_PATH, async (_request, reply) => reply.headers({ 'cache-control': 'public, max-age=300', 'cross-origin-resource-policy': 'cross-origin' }).send(parts.clientMetadata()));
 }

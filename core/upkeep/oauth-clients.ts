@@ -1,9 +1,10 @@
 import { quotePeer } from '../errors.js';
 import type { Discovery } from '../oauth/discovery.js';
 import { OAuthFault } from '../oauth/fault.js';
-import { preregisteredAuthMethod } from '../oauth/client-metadata.js';
+import { documentClient, preregisteredClient } from '../oauth/client-metadata.js';
 import type { RegisteredClient } from '../oauth/client-information.js';
 import { renewRegistration } from '../oauth/client-management.js';
+import { secretRenewalPlan } from '../oauth/refresh-plan.js';
 import { registerClient } from '../oauth/registration.js';
 import type { ClientAuthMethod } from '../oauth/server-metadata.js';
 import type { OAuthTransport } from '../oauth/transport.js';
@@ -53,11 +54,9 @@ export class OAuthClientRegistry {
   async record(repositories: Repositories, type: { id: string; teamId: string }, discovery: Discovery, redirectUri: string, choice: ClientChoice): Promise<OAuthClient> {
     const client = await repositories.oauthClients.insertPending({ teamId: type.teamId, connectionTypeId: type.id, issuer: discovery.issuer, redirectUri, method: choice.method });
     if (choice.method === 'DYNAMIC') return client;
-    const secret = choice.method === 'PREREGISTERED' ? choice.clientSecret : null;
+    const { clientId, clientSecret, authMethod } = choice.method === 'METADATA_DOCUMENT' ? documentClient(choice.clientId) : preregisteredClient(choice.clientId, choice.clientSecret, discovery.metadata);
     await repositories.oauthClients.transition(client.id, ['PENDING'], {
-      state: 'ACTIVE', clientId: choice.clientId,
-      tokenEndpointAuthMethod: choice.method === 'METADATA_DOCUMENT' ? 'none' : preregisteredAuthMethod(secret, discovery.metadata),
-      sealed: secret === null ? null : await this.#seal(client, 1, { clientSecret: secret }),
+      state: 'ACTIVE', clientId, tokenEndpointAuthMethod: authMethod, sealed: clientSecret === null ? null : await this.#seal(client, client.version, { clientSecret }),
     });
     return (await repositories.oauthClients.byId(client.id))!;
   }
@@ -81,7 +80,7 @@ export class OAuthClientRegistry {
   }
 
   /**
-   * Renews a client whose secret is nearing its end (RFC 7592): in the last third of its life, a month at the most. Secret and registration access token are
+   * Renews a client whose secret is nearing its end (RFC 7592): by `secretRenewalPlan`. Secret and registration access token are
    * stored together, or not at all. Answers the fault that stood in the way, or null. Two processes may both renew; the answer that is stored first counts.
    */
   async renewIfDue(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
@@ -140,13 +139,10 @@ export class OAuthClientRegistry {
   }
 }
 
-const MONTH_MS = 30 * 86_400_000;
-
-/** Whether a client's secret is in the last third of its life, a month at the most. Pure. */
+/** Whether a client's secret is due to be renewed. Pure. */
 export function secretNearingExpiry(client: Pick<OAuthClient, 'clientSecretExpiresAt' | 'updatedAt' | 'state'>, now: Date): boolean {
-  if (client.state !== 'ACTIVE' || client.clientSecretExpiresAt === null) return false;
-  const end = client.clientSecretExpiresAt.getTime();
-  return now.getTime() > end - Math.min((end - client.updatedAt.getTime()) / 3, MONTH_MS);
+  const planned = client.state === 'ACTIVE' ? secretRenewalPlan(client.clientSecretExpiresAt, client.updatedAt, null) : null;
+  return planned !== null && planned < now;
 }
 
 function secretsOf({ clientSecret, management }: RegisteredClient): ClientSecrets {
