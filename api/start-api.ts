@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
@@ -6,7 +6,7 @@ import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
-import { startMetricsServer } from '#core/metrics.js';
+import { createRegistry, startMetricsServer } from '#core/metrics.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { SessionPool } from '#core/mcp/session-pool.js';
@@ -16,6 +16,7 @@ import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
@@ -91,8 +92,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const { logger, databaseUrl, version } = resources;
   const now = () => new Date();
   const clock = () => performance.now();
-  const metrics = new Registry();
-  if (config.metrics !== null) collectDefaultMetrics({ register: metrics });
+  const metrics = createRegistry();
 
   const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
   const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize, onStatement: resources.onStatement });
@@ -108,11 +108,12 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const changed = (teamId: string): void => calls.invalidate(teamId);
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
+  const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random: Math.random, logger,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
-    orphaned: () => Promise.resolve(),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
   });
   const upkeep: Upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry, now }), tokens, changed });
   const consent = createConsent({
@@ -140,13 +141,13 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const looks = new RateLimit(LOOKS_PER_MINUTE, 60_000, clock, `Looking at servers is limited to ${LOOKS_PER_MINUTE} times a minute for each person: try again a little later.`);
   const tools = new ToolManager(store);
   const schema = await createSchema([
-    new TeamResolver(store, new TeamManager(store, upkeep, config.oidc !== null), mutations),
+    new TeamResolver(store, new TeamManager(store, upkeep, leftovers, config.oidc !== null), mutations),
     new TokenResolver(new TokenManager(store, now), mutations),
-    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, new OAuthPlanner(oauth, registry), looks), mutations),
+    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, new OAuthPlanner(oauth, registry), leftovers, looks), mutations),
     new TeamCatalogResolver(store),
     new ProbeResolver(new ProbeManager(store, probe, oauth, looks)),
     new ToolResolver(tools, mutations),
-    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), looks, now), mutations),
+    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), leftovers, looks, now), mutations),
     new TeamEnrollmentsResolver(store),
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
@@ -179,6 +180,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   await calls.start();
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
+  leftovers.start();
   await server.listen();
   egress.forbid(server.port);
   const metricsServer = config.metrics === null ? null : await startMetricsServer({ registry: metrics, ...config.metrics });
@@ -197,6 +199,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       await changes.stop();
       await metricsServer?.close();
       await tokens.stop();
+      await leftovers.stop();
       await sessions.close();
       await schemas.close();
       await egress.close();

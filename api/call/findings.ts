@@ -71,11 +71,11 @@ export class Findings {
 
   #observe(route: Route, observe: (repositories: Repositories) => Promise<Observation[]>): Promise<boolean> {
     return this.options.store.transaction(async (repositories) => {
-      // Locks the row, so that two refusals, or one and a new credential, are written one after the other.
+      // Locks both, so that two refusals, or one and a new credential, are written one after the other.
+      if (!(await repositories.enrollments.isAtVersion(route.enrollmentId, route.credentialVersion))) return false;
       await repositories.manager.query('select from enrollment_status where enrollment_id = $1 for update', [route.enrollmentId]);
-      const [credential] = await repositories.enrollments.credentials([route.enrollmentId]);
       const [status] = await repositories.enrollments.statuses([route.enrollmentId]);
-      if (credential?.version !== route.credentialVersion || status === undefined) return false;
+      if (status === undefined) return false;
       const conditions = withObservations(status.conditions, await observe(repositories), route.specVersion, this.options.now());
       if (sameMeaning(status.conditions, conditions)) return false;
       await repositories.enrollments.updateStatus(route.enrollmentId, { conditions });

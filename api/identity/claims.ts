@@ -1,10 +1,11 @@
+import { oneLine } from '#core/connection/text.js';
 import { IdentityFault } from './identity-fault.js';
 
 /** A claim's text, trimmed, if it is one that can be shown and stored; null otherwise. */
 export function claimText(claim: unknown, max: number): string | null {
   if (typeof claim !== 'string') return null;
   const trimmed = claim.trim();
-  return trimmed === '' || trimmed.length > max || /\p{Cc}/u.test(trimmed) ? null : trimmed;
+  return trimmed === '' || trimmed.length > max || !oneLine(trimmed) ? null : trimmed;
 }
 
 /**

@@ -87,6 +87,11 @@ export class ConnectionTypes {
     await this.manager.update(ConnectionTypeStatus, { connectionTypeId: id }, { ...storableJson(values), updatedAt: new Date() });
   }
 
+  /** Nobody else locks the type, or anything of it that is locked after it, until the transaction ends. */
+  async lockForRemoval(id: string): Promise<void> {
+    await this.manager.query('select from connection_types where id = $1 for update', [id]);
+  }
+
   /** Deletes the type with everything that hangs on it; null when it is gone or its version has moved, else how many enrollments went with it. */
   async remove(id: string, expectedVersion: number | null): Promise<{ enrollmentIds: string[] } | null> {
     const locked = (await this.manager.query('select version from connection_types where id = $1 for update', [id])) as { version: number }[];

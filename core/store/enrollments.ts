@@ -83,7 +83,17 @@ export class Enrollments {
     return result.affected === 1;
   }
 
-  /** Whether the credential still has that version, which then stays until the transaction ends. */
+  /** Those of these enrollments that hold OAuth tokens, which can't be renewed until the transaction ends. */
+  async lockLogins(of: { enrollmentIds: readonly string[] } | { ownerId: string } | { connectionTypeId: string }): Promise<string[]> {
+    const [column, value] = 'ownerId' in of ? ['e.owner_id = $1', of.ownerId] : 'connectionTypeId' in of ? ['e.connection_type_id = $1', of.connectionTypeId] : ['e.id = any($1)', of.enrollmentIds];
+    const rows = (await this.manager.query(
+      `select c.enrollment_id as id from credentials c join enrollments e on e.id = c.enrollment_id where ${column} and c.kind = 'OAUTH' and c.sealed is not null order by c.enrollment_id for update of c`,
+      [value],
+    )) as { id: string }[];
+    return rows.map((row) => row.id);
+  }
+
+  /** Whether the credential still has that version, which then stays until the transaction ends. Whoever also locks other rows of the enrollment does so after this one. */
   async isAtVersion(id: string, version: number): Promise<boolean> {
     const rows = (await this.manager.query('select 1 from credentials where enrollment_id = $1 and version = $2 for update', [id, version])) as unknown[];
     return rows.length === 1;

@@ -1,9 +1,10 @@
 import { quotePeer } from '../errors.js';
 import type { Discovery } from '../oauth/discovery.js';
 import { OAuthFault } from '../oauth/fault.js';
-import { preregisteredAuthMethod } from '../oauth/client-metadata.js';
+import { documentClient, preregisteredClient } from '../oauth/client-metadata.js';
 import type { RegisteredClient } from '../oauth/client-information.js';
 import { renewRegistration } from '../oauth/client-management.js';
+import { secretRenewalPlan } from '../oauth/refresh-plan.js';
 import { registerClient } from '../oauth/registration.js';
 import type { ClientAuthMethod } from '../oauth/server-metadata.js';
 import type { OAuthTransport } from '../oauth/transport.js';
@@ -13,6 +14,8 @@ import type { Vault } from '../vault/vault.js';
 
 /** What is kept sealed of a client. */
 export interface ClientSecrets {
+  /** Kept, so that a client that the issuer forgot can be registered anew. */
+  initialAccessToken?: string;
   clientSecret?: string;
   registrationAccessToken?: string;
 }
@@ -28,7 +31,8 @@ export interface UsableClient {
 export type ClientChoice =
   | { method: 'PREREGISTERED'; clientId: string; clientSecret: string | null }
   | { method: 'METADATA_DOCUMENT'; clientId: string }
-  | { method: 'DYNAMIC' };
+  /** `initialAccessToken`: where the issuer registers nobody without one (RFC 7591, section 3). */
+  | { method: 'DYNAMIC'; initialAccessToken: string | null };
 
 /** What {@link OAuthClientRegistry} is built of. */
 export interface RegistryOptions {
@@ -52,12 +56,14 @@ export class OAuthClientRegistry {
   /** Records a client, for use inside the transaction that creates or changes its type. One that needs no request is `ACTIVE` at once, a dynamic one `PENDING`. */
   async record(repositories: Repositories, type: { id: string; teamId: string }, discovery: Discovery, redirectUri: string, choice: ClientChoice): Promise<OAuthClient> {
     const client = await repositories.oauthClients.insertPending({ teamId: type.teamId, connectionTypeId: type.id, issuer: discovery.issuer, redirectUri, method: choice.method });
-    if (choice.method === 'DYNAMIC') return client;
-    const secret = choice.method === 'PREREGISTERED' ? choice.clientSecret : null;
+    if (choice.method === 'DYNAMIC') {
+      if (choice.initialAccessToken === null) return client;
+      await repositories.oauthClients.transition(client.id, ['PENDING'], { sealed: await this.#seal(client, client.version, { initialAccessToken: choice.initialAccessToken }) });
+      return (await repositories.oauthClients.byId(client.id))!;
+    }
+    const { clientId, clientSecret, authMethod } = choice.method === 'METADATA_DOCUMENT' ? documentClient(choice.clientId) : preregisteredClient(choice.clientId, choice.clientSecret, discovery.metadata);
     await repositories.oauthClients.transition(client.id, ['PENDING'], {
-      state: 'ACTIVE', clientId: choice.clientId,
-      tokenEndpointAuthMethod: choice.method === 'METADATA_DOCUMENT' ? 'none' : preregisteredAuthMethod(secret, discovery.metadata),
-      sealed: secret === null ? null : await this.#seal(client, 1, { clientSecret: secret }),
+      state: 'ACTIVE', clientId, tokenEndpointAuthMethod: authMethod, sealed: clientSecret === null ? null : await this.#seal(client, client.version, { clientSecret }),
     });
     return (await repositories.oauthClients.byId(client.id))!;
   }
@@ -69,8 +75,9 @@ export class OAuthClientRegistry {
   async register(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
     const { store, transport, clientName, now } = this.options;
     try {
-      const registered = await registerClient({ discovery, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
-      await this.#store(client, registered);
+      const { initialAccessToken } = await this.secrets(client);
+      const registered = await registerClient({ discovery, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, initialAccessToken, now: now() });
+      await this.#store(client, registered, initialAccessToken);
       return null;
     } catch (error) {
       if (!(error instanceof OAuthFault)) throw error;
@@ -81,13 +88,13 @@ export class OAuthClientRegistry {
   }
 
   /**
-   * Renews a client whose secret is nearing its end (RFC 7592): in the last third of its life, a month at the most. Secret and registration access token are
+   * Renews a client whose secret is nearing its end (RFC 7592): by `secretRenewalPlan`. Secret and registration access token are
    * stored together, or not at all. Answers the fault that stood in the way, or null. Two processes may both renew; the answer that is stored first counts.
    */
   async renewIfDue(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
     if (!secretNearingExpiry(client, this.options.now())) return null;
     const { store, transport, clientName, now } = this.options;
-    const { clientSecret, registrationAccessToken } = await this.secrets(client);
+    const { clientSecret, registrationAccessToken, initialAccessToken } = await this.secrets(client);
     if (registrationAccessToken === undefined || client.registrationClientUri === null) return null;
     const known: RegisteredClient = {
       method: 'DYNAMIC', clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod,
@@ -97,7 +104,7 @@ export class OAuthClientRegistry {
       const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
       const version = client.version + 1;
       await store.oauthClients.replaceSecrets(client.id, client.version, {
-        sealed: await this.#seal(client, version, secretsOf(renewed)), clientSecretExpiresAt: renewed.clientSecretExpiresAt,
+        sealed: await this.#seal(client, version, secretsOf(renewed, initialAccessToken)), clientSecretExpiresAt: renewed.clientSecretExpiresAt,
         registrationClientUri: renewed.management?.registrationClientUri ?? null,
       });
       return null;
@@ -125,9 +132,9 @@ export class OAuthClientRegistry {
     await repositories.oauthClients.transition(client.id, ['ACTIVE', ...UNDECIDED], { state: 'RETIRED', message: why });
   }
 
-  async #store(client: OAuthClient, registered: RegisteredClient): Promise<void> {
+  async #store(client: OAuthClient, registered: RegisteredClient, initialAccessToken: string | undefined): Promise<void> {
     const { management } = registered;
-    const secrets = secretsOf(registered);
+    const secrets = secretsOf(registered, initialAccessToken);
     const sealed = Object.keys(secrets).length === 0 ? null : await this.#seal(client, client.version, secrets);
     await this.options.store.oauthClients.transition(client.id, UNDECIDED, {
       state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod, sealed, clientSecretExpiresAt: registered.clientSecretExpiresAt,
@@ -140,17 +147,14 @@ export class OAuthClientRegistry {
   }
 }
 
-const MONTH_MS = 30 * 86_400_000;
-
-/** Whether a client's secret is in the last third of its life, a month at the most. Pure. */
+/** Whether a client's secret is due to be renewed. Pure. */
 export function secretNearingExpiry(client: Pick<OAuthClient, 'clientSecretExpiresAt' | 'updatedAt' | 'state'>, now: Date): boolean {
-  if (client.state !== 'ACTIVE' || client.clientSecretExpiresAt === null) return false;
-  const end = client.clientSecretExpiresAt.getTime();
-  return now.getTime() > end - Math.min((end - client.updatedAt.getTime()) / 3, MONTH_MS);
+  const planned = client.state === 'ACTIVE' ? secretRenewalPlan(client.clientSecretExpiresAt, client.updatedAt, null) : null;
+  return planned !== null && planned < now;
 }
 
-function secretsOf({ clientSecret, management }: RegisteredClient): ClientSecrets {
-  return { ...(clientSecret === null ? {} : { clientSecret }), ...(management === null ? {} : { registrationAccessToken: management.registrationAccessToken }) };
+function secretsOf({ clientSecret, management }: RegisteredClient, initialAccessToken: string | undefined): ClientSecrets {
+  return { ...(initialAccessToken === undefined ? {} : { initialAccessToken }), ...(clientSecret === null ? {} : { clientSecret }), ...(management === null ? {} : { registrationAccessToken: management.registrationAccessToken }) };
 }
 
 function context(client: OAuthClient, version: number) {

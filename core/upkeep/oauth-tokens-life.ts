@@ -1,7 +1,8 @@
 import type { OAuthTokens } from '../connection/credential.js';
 import { refreshPlan } from '../oauth/refresh-plan.js';
 import type { TokenSet } from '../oauth/token-set.js';
-import type { CredentialField } from '../store/entities/enrollment.entity.js';
+import type { ConnectionType } from '../store/entities/connection-type.entity.js';
+import type { CredentialField, Enrollment } from '../store/entities/enrollment.entity.js';
 import { NO_ATTEMPT, type GrantValues } from '../store/oauth-grants.js';
 
 /** The credential that new tokens are. */
@@ -26,4 +27,9 @@ export function lifeOf({ expiresAt, obtainedAt, refreshToken, scopes }: TokenSet
     ...NO_ATTEMPT, scopes, obtainedAt, expiresAt, refreshable, refreshAt: refreshable ? refreshPlan({ expiresAt, obtainedAt, lastAttempt: null, jitter }) : null,
     failedRefreshes: 0, nextAttemptAt: null, outcomeUnknownAt: null,
   };
+}
+
+/** How a login is called on record when it is gone. */
+export function subjectOf(type: Pick<ConnectionType, 'name'>, { label }: Pick<Enrollment, 'label'>): string {
+  return `${type.name}${label === '' ? '' : `/${label}`}`;
 }

@@ -17,7 +17,7 @@ import type { Repositories, Store } from '../store/store.js';
 import type { CredentialBox } from './credential-box.js';
 import { accessTokenAlive, decideRefresh, usableUntil, type RefreshIntent } from './oauth-tokens-decision.js';
 import { ProviderUnavailable, waitFor, type Wait } from './oauth-tokens-wait.js';
-import { credentialOf, fieldsOf, lifeOf } from './oauth-tokens-life.js';
+import { credentialOf, fieldsOf, lifeOf, subjectOf } from './oauth-tokens-life.js';
 import { CONSENT_REQUIRED, over, outcomeUnknown, renewed } from './oauth-tokens-observations.js';
 import { failedOutcome, secondLoss } from './oauth-tokens-outcome.js';
 import { StatusWriter } from './status-writer.js';
@@ -288,9 +288,10 @@ export class OAuthTokens {
   /** Puts on record that an answer was lost with its process. */
   async #lost(situation: Situation): Promise<void> {
     const { store, changed, logger } = this.#options;
-    const { enrollment, grant, now, type } = situation;
+    const { credential, enrollment, grant, now, type } = situation;
     const loss = await store.transaction(async (repositories) => {
       await repositories.connectionTypes.lock(type.id);
+      await repositories.enrollments.isAtVersion(enrollment.id, credential.version);
       const ended = await repositories.oauthGrants.expireAttempt(enrollment.id, grant.attemptId!);
       if (ended === 'FIRST') await this.#status.writeEnrollment(repositories, type, enrollment.id, outcomeUnknown(accessTokenAlive(grant, now)));
       if (ended === 'AGAIN') await this.#status.writeEnrollment(repositories, type, enrollment.id, over(CONSENT_REQUIRED, secondLoss()));
@@ -313,8 +314,9 @@ export class OAuthTokens {
     const { store, changed } = this.#options;
     const written = await store.transaction(async (repositories: Repositories) => {
       await repositories.connectionTypes.lock(type.id);
+      const stands = await repositories.enrollments.isAtVersion(enrollment.id, credential.version);
       if (attemptId !== null) await repositories.oauthGrants.endAttempt(enrollment.id, attemptId);
-      if (!(await repositories.enrollments.isAtVersion(enrollment.id, credential.version))) return false;
+      if (!stands) return false;
       if (Object.keys(values).length > 0) await repositories.oauthGrants.update(enrollment.id, values);
       if (!(await this.#status.writeEnrollment(repositories, type, enrollment.id, observations)) && attemptId === null) return false;
       await repositories.announce(enrollment.teamId);
@@ -330,9 +332,3 @@ const ISSUER_CHANGED = 'IssuerChanged';
 function retryAfter({ grant, now }: Situation): number {
   return Math.max(0, (grant.nextAttemptAt ?? now).getTime() - now.getTime());
 }
-
-/** How a login is called on record when it is gone. */
-export function subjectOf(type: Pick<ConnectionType, 'name'>, { label }: Pick<Enrollment, 'label'>): string {
-  return `${type.name}${label === '' ? '' : `/${label}`}`;
-}
-

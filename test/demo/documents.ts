@@ -22,6 +22,7 @@ export interface Call {
   durationMs: number;
   structuredContent: unknown;
   content: Block[] | null;
+  error: Refusal | null;
 }
 
 /** Answer of `callTool`. */
@@ -39,6 +40,23 @@ export interface TypeMade {
   name: string;
   state: string;
   toolCount: number;
+  oauth: { issuer: string | null; registrationMethod: string | null; redirectUri: string } | null;
+}
+
+/** Answer of `enroll`; `authorization` only where a person has to consent. */
+export type EnrollmentMade = Made<'enrollment', EnrollmentSeen> & { authorization: Link | null };
+
+/** An enrollment as the demo reads it. */
+export interface EnrollmentSeen {
+  id: string;
+  state: string;
+  credential: { scopes: string[] };
+}
+
+/** A link to our consent page. */
+export interface Link {
+  url: string;
+  expiresAt: string;
 }
 
 /** A server as `probeServer` found it. */
@@ -46,6 +64,9 @@ export interface Probe {
   verdict: string;
   message: string;
   server: { name: string; version: string } | null;
+  suggestedAuthMethod: string | null;
+  oauth: { outcome: string; issuer: string | null; redirectUri: string; message: string } | null;
+  steps: { name: string; outcome: string; message: string }[];
 }
 
 /** The tools of a connection type; null for who may not see it. */
@@ -67,20 +88,31 @@ export const CREATE_TEAM = `mutation ($input: CreateTeamInput!) { createTeam(inp
 export const SET_MEMBER = `mutation ($input: SetMemberInput!) { setMember(input: $input) { member { id } ${REFUSALS} } }`;
 export const CREATE_TOKEN = `mutation ($input: CreateTokenInput!) { createToken(input: $input) { secret ${REFUSALS} } }`;
 
-export const PROBE = 'query ($input: ProbeServerInput!) { probeServer(input: $input) { verdict message server { name version } } }';
-export const CREATE_TYPE = `mutation ($input: CreateConnectionTypeInput!) {
-  createConnectionType(input: $input) { connectionType { id name state toolCount } ${REFUSALS} }
+export const PROBE = `query ($input: ProbeServerInput!) {
+  probeServer(input: $input) { verdict message suggestedAuthMethod server { name version } oauth { outcome issuer redirectUri message } steps { name outcome message } }
 }`;
+export const CREATE_TYPE = `mutation ($input: CreateConnectionTypeInput!) {
+  createConnectionType(input: $input) { connectionType { id name state toolCount oauth { issuer registrationMethod redirectUri } } ${REFUSALS} }
+}`;
+export const DELETE_TYPE = 'mutation ($input: DeleteConnectionTypeInput!) { deleteConnectionType(input: $input) { deletedId userErrors { code message field } } }';
 export const TOOLS = 'query ($id: ID!) { connectionType(id: $id) { tools(first: 50) { totalCount nodes { name } } } }';
 
 export const ENROLL = `mutation ($input: EnrollInput!) {
-  enroll(input: $input) { enrollment { id state credential { fields { name isSet updatedAt } } } ${REFUSALS} }
+  enroll(input: $input) { enrollment { id state credential { scopes } } authorization { url expiresAt } ${REFUSALS} }
+}`;
+export const ENROLLMENT = 'query ($id: ID!) { enrollment(id: $id) { id state credential { scopes } } }';
+export const START_AUTHORIZATION = `mutation ($input: StartAuthorizationInput!) {
+  startAuthorization(input: $input) { authorization { url expiresAt } ${REFUSALS} }
+}`;
+export const DELETE_ENROLLMENT = `mutation ($input: DeleteEnrollmentInput!) {
+  deleteEnrollment(input: $input) { deletedId revocation { outcome message } ${REFUSALS} }
 }`;
 
 export const CALL_TOOL = `mutation ($input: CallToolInput!) {
   callTool(input: $input) {
     toolCall {
       id status durationMs structuredContent
+      error { code message }
       content { __typename ... on TextContent { text } ... on ImageContent { data mimeType } ... on ResourceLink { uri } }
     }
     ${REFUSALS}

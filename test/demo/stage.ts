@@ -2,9 +2,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { quotePeer } from '#core/errors.js';
 import { startChild, type Child } from '#test/support/child.js';
 import { startEverything, type EverythingServer } from '#test/support/mcp-servers/everything.js';
 import { startMinimal, type MinimalServer } from '#test/support/mcp-servers/minimal.js';
+import { listen } from '#test/support/mcp-servers/listener.js';
+import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
+import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
+import { openBrowser, type Browser } from './browser.js';
 import type { Printout } from './printout.js';
 
 /** The credential that the second server wants: made up, and recognisable wherever it might turn up. */
@@ -16,6 +21,14 @@ export interface Stage {
   everything: EverythingServer;
   /** A server that wants {@link RIGHT_KEY} as a bearer token. */
   guarded: MinimalServer;
+  /** oidc-provider, and the server that wants a login from it: `sum` wants one with a scope more. */
+  logins: OidcProviderServer;
+  /** The same with an authorization server that registers nobody by itself. */
+  unregistering: FaultyServer;
+  /** A teammate's browser. */
+  browser: Browser;
+  /** A page of the team's, where consents come back to. */
+  returnUrl: string;
   fairleadUrl: string;
   adminToken: string;
   /** Everything that Fairlead has written to its log. */
@@ -34,12 +47,21 @@ export class StageHand {
       ({ url }) => `server-everything answers at ${url}`);
     const guarded = await this.#kept(startMinimal({ credential: { header: 'authorization', value: `Bearer ${RIGHT_KEY}` } }), (server) => server.close());
     printout.check(true, `a second MCP server, which wants an access token, answers at ${guarded.url}`);
+    const logins = await this.#kept(startOidcProvider({ guard: { toolScopes: { sum: ['files:write'] } } }), (server) => server.close());
+    printout.check(true, `a third one, which wants a login with OAuth, answers at ${logins.mcp.url}; its provider, oidc-provider, at ${logins.issuer}`);
+    const unregistering = await this.#kept(startFaultyAuthorizationServer({ faults: { registration: 'absent' } }), (server) => server.close());
+    const console = await this.#kept(listen((_request, response) => void response.end('Back in the console'), '/logins'), (server) => server.close());
+    // It takes as long as Fairlead does, so they start together.
+    const opening = this.#kept(openBrowser(), (opened) => opened.browser.close());
     const state = await this.#kept(mkdtemp(join(tmpdir(), 'fairlead-demo-')), (folder) => rm(folder, { recursive: true, force: true }));
     const fairlead = this.#fairlead(state);
     const ready = fairlead.line(/^Fairlead is ready at /).then((line) => /http:\S+/.exec(line)![0]);
     const fairleadUrl = await printout.wait('starting Fairlead on a new, embedded PostgreSQL', ready, (url) => `Fairlead is ready at ${url}`);
+    const { browser, trouble } = await printout.wait('starting a browser without a window', opening,
+      (opened) => `what Tom has for a browser: ${opened.browser.name}`);
+    if (trouble !== null) printout.say(`Chromium doesn't start here, so its part is played by ${browser.name} for the same pages and forms: ${quotePeer(trouble, 300)}`);
     const adminToken = (await readFile(join(state, 'admin-token'), 'utf8')).trim();
-    return { everything, guarded, fairleadUrl, adminToken, log: () => [...fairlead.output, ...fairlead.errors].join('\n') };
+    return { everything, guarded, logins, unregistering, browser, returnUrl: console.url, fairleadUrl, adminToken, log: () => [...fairlead.output, ...fairlead.errors].join('\n') };
   }
 
   /** Ends what runs and removes what was written, the last first. Never throws. */
@@ -58,9 +80,9 @@ export class StageHand {
     return child;
   }
 
-  async #kept<T>(starting: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> {
-    const started = await starting;
-    this.#undo.push(() => end(started));
-    return started;
+  /** Noted before it has started, so that what is on its way when the demo is interrupted is ended as well. */
+  #kept<T>(starting: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> {
+    this.#undo.push(async () => end(await starting));
+    return starting;
   }
 }

@@ -114,13 +114,21 @@ afterAll(async () => {
   await Promise.all([hostile.close(), healthy.close()]);
 });
 
+/** Calls of a tool that reached the server. */
+const made = (tool: string): number => hostile.seen.filter(({ body }) => (body as { params?: { name?: string } } | null)?.params?.name === tool).length;
 const SLOW = /hang|trickle/;
 
 describe.each([['with a key', true], ['without a key', false]])('a call %s', (_kind, keyed) => {
+  const input = (tool: string) => ({ connectionType: 'hostile', tool, arguments: { nonce: 'n' }, ...(keyed && { idempotencyKey: `key-${tool}` }), ...(SLOW.test(tool) && { timeoutMs: 3_000 }) });
+  /** Calls that last until their deadline, which is long enough for the call to be sent, whatever else the machine does: all begin at once. */
+  const begun = new Map<string, ReturnType<TestMember['must']>>();
+  beforeAll(() => {
+    for (const tool of Object.keys(HOSTILE)) if (SLOW.test(tool)) begun.set(tool, ada.must('CallTool', { input: input(tool) }));
+  });
+
   it.each(Object.entries(HOSTILE))('to a server that answers with %s ends as it should, on record too, and holds nobody up', async (tool, [, [status, code, retryable]]) => {
-    const input = { connectionType: 'hostile', tool, arguments: { nonce: 'n' }, ...(keyed && { idempotencyKey: `key-${tool}` }), ...(SLOW.test(tool) && { timeoutMs: 300 }) };
     const [{ toolCall }, beside] = await Promise.all([
-      ada.must('CallTool', { input }), ada.must('CallTool', { input: { connectionType: 'healthy', tool: 'echo', arguments: { nonce: `beside ${tool}` } } }),
+      begun.get(tool) ?? ada.must('CallTool', { input: input(tool) }), ada.must('CallTool', { input: { connectionType: 'healthy', tool: 'echo', arguments: { nonce: `beside ${tool}` } } }),
     ]);
     expect(beside.toolCall).toMatchObject({ status: 'SUCCEEDED', content: [{ text: expect.stringContaining(`beside ${tool}`) }] });
     expect([toolCall.status, toolCall.error?.code, toolCall.error?.retryable]).toEqual([status, code, retryable]);
@@ -130,9 +138,9 @@ describe.each([['with a key', true], ['without a key', false]])('a call %s', (_k
     const { data } = await ada.gql('ToolCall', { id: toolCall.id });
     expect(data.toolCall).toMatchObject({ status, error: toolCall.error, contentState: keyed ? 'AVAILABLE' : 'NOT_KEPT', content: keyed ? toolCall.content : null });
     if (!keyed) return;
-    const calls = hostile.seen.length;
-    expect((await ada.must('CallTool', { input })).toolCall).toMatchObject({ id: toolCall.id, status, error: toolCall.error });
-    expect(hostile.seen.length).toBe(calls);
+    const calls = made(tool);
+    expect((await ada.must('CallTool', { input: input(tool) })).toolCall).toMatchObject({ id: toolCall.id, status, error: toolCall.error });
+    expect([calls, made(tool)]).toEqual([tool === 'only-a-task' ? 0 : 1, calls]);
   });
 });
 

@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startChild, type Child } from '#test/support/child.js';
 import { startEverything, type EverythingServer } from '#test/support/mcp-servers/everything.js';
+import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const END_OF_BLOCK = '---- end of block ----';
+const PERSON = fileURLToPath(new URL('../support/programs/consent.js', import.meta.url));
 
 /** A block of commands, and what the README says that it prints. */
 interface Block {
@@ -18,13 +20,14 @@ interface Block {
 
 let folder: string;
 let server: EverythingServer;
+let guarded: OidcProviderServer;
 let fairlead: Child;
 let url: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'readme-'));
   await symlink(join(ROOT, 'bin'), join(folder, 'bin'));
-  server = await startEverything();
+  [server, guarded] = await Promise.all([startEverything(), startOidcProvider()]);
   fairlead = startChild([process.execPath, 'bin/fairlead.js', 'dev'], { cwd: folder, env: { PATH: process.env['PATH'], PORT: '0' } });
   url = /http:\S+/.exec(await fairlead.line(/^Fairlead is ready at /))![0];
 });
@@ -32,16 +35,18 @@ beforeAll(async () => {
 afterAll(async () => {
   fairlead.process.kill('SIGTERM');
   await fairlead.ended;
-  await server.close();
+  await Promise.all([server.close(), guarded.close()]);
   await rm(folder, { recursive: true, force: true });
 });
 
 test('the commands of the README, pasted one after the other, print what it says', async () => {
-  const blocks = blocksOf(await readFile(join(ROOT, 'README.md'), 'utf8'));
-  expect(blocks.length).toBeGreaterThanOrEqual(8);
-  // As printed but for the two addresses: somebody may be using those on the machine that runs the tests.
-  const script = blocks.map(({ commands }) => `${commands}\necho '${END_OF_BLOCK}'`).join('\n')
-    .replaceAll('http://127.0.0.1:4000', url).replaceAll('http://127.0.0.1:3001/mcp', server.url);
+  // As printed but for the three addresses: somebody may be using those on the machine that runs the tests.
+  const readme = (await readFile(join(ROOT, 'README.md'), 'utf8'))
+    .replaceAll('http://127.0.0.1:4000', url).replaceAll('http://127.0.0.1:3001/mcp', server.url).replaceAll('http://127.0.0.1:3002/mcp', guarded.mcp.url);
+  const blocks = blocksOf(readme);
+  expect(blocks.length).toBeGreaterThanOrEqual(12);
+  // Where the README has a person open a link, a program does it.
+  const script = blocks.map(({ commands }) => `${commands}\n${commands.includes('LINK=') ? `node '${PERSON}' "$LINK"` : ''}\necho '${END_OF_BLOCK}'`).join('\n');
   const path = `${dirname(process.execPath)}:${process.env['PATH']}`;
   const { stdout, stderr } = await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', script], { cwd: folder, env: { PATH: path } });
   expect(stderr).toBe('');

@@ -11,6 +11,7 @@ import type { Credential, Enrollment } from '#core/store/entities/enrollment.ent
 import type { Repositories, Store } from '#core/store/store.js';
 import { newId } from '#core/store/ids.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { Leftovers, Undone } from '#core/upkeep/leftovers.js';
 import type { CredentialTrial } from '#core/upkeep/status-writer.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeById, enrollmentById } from '../../access.js';
@@ -25,9 +26,11 @@ import type { ConfirmEnrollmentInput, DeleteEnrollmentInput, EnrollInput, Refres
 
 const label = z.string().trim().max(100, 'At most 100 characters.').refine(oneLine, 'No line breaks or control characters.');
 
+const REVOCATION_WAIT_MS = 5000;
+
 /** Rules of enrollments: credentials are tried before they are stored, sealed for the place that their owner saw, and never read again. */
 export class EnrollmentManager {
-  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly box: CredentialBox, private readonly logins: EnrollmentLogins, private readonly tries: RateLimit, private readonly clock: () => Date) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly box: CredentialBox, private readonly logins: EnrollmentLogins, private readonly leftovers: Leftovers, private readonly tries: RateLimit, private readonly clock: () => Date) {}
 
   /** Any member, for themselves. */
   async enroll(act: Act, input: EnrollInput): Promise<{ enrollment: Enrollment; authorization: ConsentLink | null }> {
@@ -149,14 +152,19 @@ export class EnrollmentManager {
     return changed;
   }
 
-  /** The owner only. The sealed value is gone when this returns. */
-  async delete(act: Act, input: DeleteEnrollmentInput): Promise<void> {
+  /** The owner only. The sealed value is gone when this returns; answers what became of a login at its provider, null where there was none. */
+  async delete(act: Act, input: DeleteEnrollmentInput): Promise<Undone | null> {
     const { enrollment } = await this.owned(act, input.id);
-    await act.commit(async (repositories) => {
+    await this.leftovers.prepare(enrollment.teamId);
+    const left = await act.commit(async (repositories) => {
       await repositories.connectionTypes.endSharedLists({ enrollmentId: enrollment.id });
+      const ids = await this.leftovers.collect(repositories, { enrollmentIds: [enrollment.id] });
       await repositories.enrollments.remove(enrollment.id);
+      return ids;
     });
+    const [undone] = await this.leftovers.settle(left, REVOCATION_WAIT_MS);
     if (enrollment.shared) await this.upkeep.checkType(enrollment.connectionTypeId);
+    return undone ?? null;
   }
 
   private async owned(act: Act, id: string, field = ['input', 'id']) {

@@ -6,6 +6,7 @@ import { isUniqueViolation } from '#core/store/conflict.js';
 import type { Member } from '#core/store/entities/member.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
 import type { Store } from '#core/store/store.js';
+import type { Leftovers } from '#core/upkeep/leftovers.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { requireRole, teamBySlug } from '../../access.js';
 import { uuidOf } from '../../graphql/node-id.js';
@@ -18,7 +19,7 @@ const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 ch
 
 /** Rules of teams and their members. */
 export class TeamManager {
-  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly oidcConfigured: boolean) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly leftovers: Leftovers, private readonly oidcConfigured: boolean) {}
 
   /** Installation administrators only; the creator becomes the team's first administrator. */
   async create(act: Act, input: CreateTeamInput): Promise<Team> {
@@ -73,7 +74,8 @@ export class TeamManager {
     act.about(team.id);
     const id = uuidOf('Member', input.memberId);
     if (id !== membership.memberId) requireRole(membership, 'ADMIN', 'Removing members');
-    const typeIds = await act.commit(async (repositories) => {
+    await this.leftovers.prepare(team.id);
+    const { typeIds, left } = await act.commit(async (repositories) => {
       const member = id === null ? null : await repositories.members.inTeam(team.id, id);
       if (member === null) throw new UserFault('NOT_FOUND', 'There is no such member in this team: list its members for the ids that there are.', { field: ['input', 'memberId'] });
       act.about(team.id, { type: 'Member', id: member.id, name: member.displayName });
@@ -82,9 +84,11 @@ export class TeamManager {
         throw new UserFault('FORBIDDEN', 'This is the team\'s last administrator: make somebody else an administrator first.', { field: ['input', 'memberId'] });
       }
       const listsEnded = await repositories.connectionTypes.endSharedLists({ ownerId: member.id });
+      const left = await this.leftovers.collect(repositories, { ownerId: member.id });
       await repositories.members.remove(team.id, member.id);
-      return listsEnded;
+      return { typeIds: listsEnded, left };
     });
+    this.leftovers.begin(left);
     for (const typeId of typeIds) await this.upkeep.checkType(typeId);
   }
 }

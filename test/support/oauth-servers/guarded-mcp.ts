@@ -26,6 +26,8 @@ export interface Guard {
   metadata?: Record<string, unknown>;
   /** In place of the challenge of a 401; null: none at all. */
   challenge?: string | null;
+  /** A free one by default; not read again. */
+  port?: number;
 }
 
 /** A dual-era MCP server that wants a token, with a log of what it saw. */
@@ -37,7 +39,7 @@ export interface GuardedMcp extends TestListener {
   calls: number;
 }
 
-/** Starts it on a free port of 127.0.0.1. `also` may answer requests that aren't MCP's, for servers that are their own authorization server. */
+/** Starts it on 127.0.0.1. `also` may answer requests that aren't MCP's, for servers that are their own authorization server. */
 export async function startGuardedMcp(guard: Guard, also?: (request: IncomingMessage, response: ServerResponse, seen: SeenRequest) => boolean): Promise<GuardedMcp> {
   const seen: SeenRequest[] = [];
   const handler = createMcpHandler(() => {
@@ -79,7 +81,7 @@ export async function startGuardedMcp(guard: Guard, also?: (request: IncomingMes
     resource: mcp.url, ...(mcp.guard.authorizationServers === null ? {} : { authorization_servers: mcp.guard.authorizationServers }),
     ...(mcp.guard.scopesSupported ? { scopes_supported: mcp.guard.scopesSupported } : {}), bearer_methods_supported: ['header'], ...mcp.guard.metadata,
   });
-  const listener = await listen((request, response) => void answer(request, response), '/mcp', seen);
+  const listener = await listen((request, response) => void answer(request, response), '/mcp', seen, guard.port);
   const mcp: GuardedMcp = Object.assign(listener, { guard, tokens: [], calls: 0 });
   const { close } = listener;
   mcp.close = async () => { await Promise.all([handler.close(), close()]); };
