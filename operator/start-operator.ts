@@ -13,6 +13,7 @@ import { Listener } from '#core/store/listener.js';
 import { DUE_CHANNEL } from '#core/store/schedule.js';
 import { Store } from '#core/store/store.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
@@ -75,11 +76,13 @@ export async function startOperator(config: Config, resources: OperatorResources
   const oauth = new TypeOAuth({
     store, registry: clients, transport, redirectUri: () => `${publicUrl}/oauth/callback`, clientMetadataUrl: () => clientMetadataUrl(publicUrl, config.clientMetadataUrl), now, clock, changed,
   });
+  // Only puts on record what must be revoked: the API's processes see to it.
+  const leftovers = new Leftovers({ store, vault, box, registry: clients, transport, clientName: CLIENT_NAME, now, random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random, logger,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
-    orphaned: () => Promise.resolve(),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
   });
   const upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry: clients, now }), tokens, changed });
 

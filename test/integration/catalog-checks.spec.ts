@@ -109,7 +109,8 @@ describe('a call', () => {
     const { toolCall } = await api.must('CallTool', { input: { connectionTypeId: id, tool: 'echo' } });
     expect(toolCall).toMatchObject({ status: 'FAILED', error: { code: 'UNREACHABLE', retryable: true } });
     // No operator runs here: test/integration/operator.spec.ts shows that it looks.
-    while (!(await everything('reconcile_schedule', 'dirty > 2 and due <= now() as marked')).some((row) => (row as { marked: boolean }).marked));
+    const marked = async () => (await everything('reconcile_schedule', `id, kind, dirty > 1 and due <= now() as marked`) as { kind: string; marked: boolean }[]).filter(({ kind }) => kind === 'ConnectionType').at(-1)?.marked;
+    while ((await marked()) !== true);
   });
 });
 
