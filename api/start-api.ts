@@ -25,7 +25,7 @@ import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
 import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
-import { createRegistry, startMetricsServer } from './http/metrics.js';
+import { createRegistry, startMetricsServer, type MetricsServer } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
@@ -176,29 +176,36 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
   leftovers.start();
-  await server.listen();
-  egress.forbid(server.port);
-  const metricsServer = config.metrics === null ? null : await startMetricsServer({ registry: metrics, ...config.metrics });
-  if (metricsServer !== null) egress.forbid(metricsServer.port);
 
-  return {
-    url: server.url,
-    async stop() {
-      const until = clock() + config.shutdownTimeoutMs;
-      const left = () => Math.max(0, until - clock());
-      await server.close(left());
-      await calls.stop(left());
-      await authenticator.stop();
-      await changes.stop();
-      await metricsServer?.close();
-      await tokens.stop();
-      await leftovers.stop();
-      await sessions.close();
-      await schemas.close();
-      await egress.close();
-      await store.close();
-    },
+  const stop = async () => {
+    const until = clock() + config.shutdownTimeoutMs;
+    const left = () => Math.max(0, until - clock());
+    await server.close(left());
+    await calls.stop(left());
+    await authenticator.stop();
+    await changes.stop();
+    await metricsServer?.close();
+    await tokens.stop();
+    await leftovers.stop();
+    await sessions.close();
+    await schemas.close();
+    await egress.close();
+    await store.close();
   };
+  let metricsServer: MetricsServer | null = null;
+  try {
+    await server.listen();
+    egress.forbid(server.port);
+    if (config.metrics !== null) {
+      metricsServer = await startMetricsServer({ registry: metrics, ...config.metrics });
+      egress.forbid(metricsServer.port);
+    }
+  } catch (error) {
+    // A port that is taken: nothing of what was started goes on.
+    await stop();
+    throw error;
+  }
+  return { url: server.url, stop };
 }
 
 function endpointOf(databaseUrl: string): { host: string; port: number } {
