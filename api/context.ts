@@ -1,6 +1,14 @@
 import type { Loaders } from './loaders.js';
 import type { Principal } from './identity/principal.js';
 
+/** Addresses of our own pages. */
+export interface Links {
+  /** To be registered where an OAuth client is registered by hand. */
+  redirectUri: string;
+  /** Where a person reads how to connect, or to connect anew. */
+  enroll: (teamSlug: string, connectionTypeName: string) => string;
+}
+
 /** What every resolver gets: one per request. */
 export interface Context {
   requestId: string;
@@ -8,4 +16,5 @@ export interface Context {
   signal: AbortSignal;
   principal: Principal;
   loaders: Loaders;
+  links: Links;
 }

@@ -2,6 +2,8 @@ import DataLoader from 'dataloader';
 import type { ConnectionType, ConnectionTypeStatus } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
+import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
+import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
 import type { Tool } from '#core/store/entities/tool.entity.js';
 import type { Store } from '#core/store/store.js';
@@ -20,6 +22,10 @@ export interface Loaders {
   member: DataLoader<string, Member | null>;
   connectionType: DataLoader<string, ConnectionType | null>;
   typeStatus: DataLoader<string, ConnectionTypeStatus | null>;
+  oauthDiscovery: DataLoader<string, OAuthDiscovery | null>;
+  /** The client that counts, by type. */
+  oauthClient: DataLoader<string, OAuthClient | null>;
+  oauthGrant: DataLoader<string, OAuthGrant | null>;
   enrollment: DataLoader<string, Enrollment | null>;
   enrollmentStatus: DataLoader<string, EnrollmentStatus | null>;
   credential: DataLoader<string, Credential | null>;
@@ -36,6 +42,9 @@ export function createLoaders(store: Store): Loaders {
     member: byKey((ids) => store.members.byIds(ids), (member) => member.id),
     connectionType: byKey((ids) => store.connectionTypes.byIds(ids), (type) => type.id),
     typeStatus: byKey((ids) => store.connectionTypes.statuses(ids), (status) => status.connectionTypeId),
+    oauthDiscovery: byKey((ids) => store.oauthClients.discoveries(ids), (discovery) => discovery.connectionTypeId),
+    oauthClient: byKey((ids) => store.oauthClients.currentOf(ids), (client) => client.connectionTypeId),
+    oauthGrant: byKey((ids) => store.oauthGrants.byIds(ids), (grant) => grant.enrollmentId),
     enrollment: byKey((ids) => store.enrollments.byIds(ids), (enrollment) => enrollment.id),
     enrollmentStatus: byKey((ids) => store.enrollments.statuses(ids), (status) => status.enrollmentId),
     credential: byKey((ids) => store.enrollments.credentials(ids), (credential) => credential.enrollmentId),
@@ -62,6 +71,11 @@ export function createLoaders(store: Store): Loaders {
       { cacheKeyFn: (key) => `${key.typeId} ${key.viewerId}` },
     ),
   };
+}
+
+/** Lets everything be read afresh: something was changed in the middle of the request. */
+export function forgetLoaded(loaders: Loaders): void {
+  for (const loader of Object.values(loaders) as DataLoader<unknown, unknown>[]) loader.clearAll();
 }
 
 function byKey<V>(load: (ids: readonly string[]) => Promise<V[]>, id: (row: V) => string): DataLoader<string, V | null> {

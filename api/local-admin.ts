@@ -23,7 +23,7 @@ export async function ensureLocalAdmin(store: Store, keeper: TokenKeeper): Promi
   const minted = mintToken();
   await store.transaction(async (repositories) => {
     await repositories.tokens.insert({
-      kind: 'INSTALLATION', teamId: null, memberId: null, creatorId: null, name: 'local administrator', prefix: minted.prefix, hash: minted.hash, expiresAt: null,
+      kind: 'INSTALLATION', teamId: null, memberId: null, creatorId: null, voucherIds: [], name: 'local administrator', prefix: minted.prefix, hash: minted.hash, expiresAt: null,
     });
     await repositories.tokens.removeInstallationTokens(minted.hash);
   });

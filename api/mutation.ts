@@ -4,6 +4,7 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Context } from './context.js';
 import { userError, type UserError } from './graphql/user-error.type.js';
 import { membershipIn } from './identity/principal.js';
+import { forgetLoaded } from './loaders.js';
 
 /** What a mutation acted on, for the audit trail. */
 export interface AuditSubject {
@@ -26,7 +27,7 @@ export class Act {
   }
 
   /**
-   * Runs `work` in one transaction with the audit row, and tells every replica that the team changed.
+   * Runs `work` in one transaction with the audit row, tells every replica that the team changed, and lets the rest of this request read afresh.
    * Nothing of it is visible when it throws.
    */
   async commit<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
@@ -37,6 +38,7 @@ export class Act {
       return value;
     });
     this.mutations.changed(this.teamId);
+    forgetLoaded(this.context.loaders);
     return result;
   }
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { GraphQLSchema } from 'graphql';
+import { isAbstractType, type GraphQLSchema } from 'graphql';
 import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
 import { DateTimeScalar } from './graphql/scalars.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
@@ -33,6 +33,8 @@ export async function createSchema(instances: ResolverInstances = []): Promise<G
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
     validate: false,
   });
+  // type-graphql makes a promise for each object of a union: graphql-js reads its `__typename` at once, where the same is said.
+  for (const type of Object.values(schema.getTypeMap())) if (isAbstractType(type)) type.resolveType = undefined;
   // type-graphql has no decorator for the descriptions of root types (facts: graphql 1.5).
   schema.getQueryType()!.description = 'What can be read. Everything is in the reach of the caller\'s teams only.';
   schema.getMutationType()!.description = 'What can be changed. Expected refusals are `userErrors` in the payload.';

@@ -1,6 +1,7 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
+import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
+import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
@@ -11,12 +12,20 @@ import { Listener } from '#core/store/listener.js';
 import { Store } from '#core/store/store.js';
 import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { OAuthCheck } from '#core/upkeep/oauth-check.js';
+import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
+import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
 import type { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
+import { createConsent } from './consent/create-consent.js';
+import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
+import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
-import { startMetricsServer } from './http/metrics.js';
+import { createRegistry, startMetricsServer } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
@@ -52,6 +61,8 @@ export interface ApiResources {
   version: string;
   /** Where the local administrator's token is kept: `fairlead dev` only. */
   adminToken: TokenKeeper | null;
+  /** Called with each SQL statement; tests count them. */
+  onStatement?: ((sql: string) => void) | undefined;
 }
 
 /** An API that takes requests. */
@@ -66,6 +77,9 @@ const SESSION_IDLE_MS = 5 * 60_000;
 const SESSION_OPEN_TIMEOUT_MS = 15_000;
 const MAX_SESSIONS = 5_000;
 const MAX_CALLS_IN_FLIGHT = 1_000;
+const OAUTH_TIMEOUT_MS = 15_000;
+/** What people see on an authorization server's consent page. */
+const CLIENT_NAME = 'Fairlead';
 const LOOKS_PER_MINUTE = 120;
 
 /** The composition root of the API: builds everything, top to bottom, and resolves when it takes requests. */
@@ -73,22 +87,42 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const { logger, databaseUrl, version } = resources;
   const now = () => new Date();
   const clock = () => performance.now();
-  const metrics = new Registry();
-  if (config.metrics !== null) collectDefaultMetrics({ register: metrics });
+  const metrics = createRegistry();
 
   const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
-  const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize });
+  const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize, onStatement: resources.onStatement });
   const vault = new Vault(resources.keyRing, store.keys);
   const box = new CredentialBox(vault);
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: SESSION_IDLE_MS, maxSessions: MAX_SESSIONS, openTimeoutMs: SESSION_OPEN_TIMEOUT_MS });
   const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
-  const upkeep = new Upkeep(store, box, probe, now);
+  // Known once the server listens, and asked for no sooner.
+  const publicUrl = (): string => server.url;
+  const redirectUri = () => `${publicUrl()}/oauth/callback`;
+  const transport = { egress, timeoutMs: OAUTH_TIMEOUT_MS };
+  const changed = (teamId: string): void => calls.invalidate(teamId);
+  const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
+  const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
+  const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
+  const tokens = new OAuthTokens({
+    store, box, transport, changed, now, clock, random: Math.random, logger,
+    setupOf: (type) => oauth.setupOf(type),
+    clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
+  });
+  const upkeep: Upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry, now }), tokens, changed });
+  const consent = createConsent({
+    config, store, vault, box, upkeep, fetch: globalThis.fetch, logger, now, publicUrl, changed, transport, random: Math.random,
+    setupOf: (type) => oauth.setupOf(type),
+    clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    clientMetadata: () => clientMetadataDocument(publicUrl(), config.clientMetadataUrl, { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
+  });
+  const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();
-  const calls = new CallService({
-    store, databaseUrl, vault, sessions, schemas, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
-    enrollLink: () => null,
-    typeDue: (id) => void upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
+  const calls: CallService = new CallService({
+    store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
+    enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
+    typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
@@ -102,13 +136,13 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const looks = new RateLimit(LOOKS_PER_MINUTE, 60_000, clock, `Looking at servers is limited to ${LOOKS_PER_MINUTE} times a minute for each person: try again a little later.`);
   const tools = new ToolManager(store);
   const schema = await createSchema([
-    new TeamResolver(store, new TeamManager(store, config.oidc !== null), mutations),
+    new TeamResolver(store, new TeamManager(store, upkeep, leftovers, config.oidc !== null), mutations),
     new TokenResolver(new TokenManager(store, now), mutations),
-    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, looks), mutations),
+    new ConnectionTypeResolver(store, new ConnectionTypeManager(store, upkeep, new OAuthPlanner(oauth, registry), leftovers, looks), mutations),
     new TeamCatalogResolver(store),
-    new ProbeResolver(new ProbeManager(store, probe, looks)),
+    new ProbeResolver(new ProbeManager(store, probe, oauth, looks)),
     new ToolResolver(tools, mutations),
-    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, looks, now), mutations),
+    new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), leftovers, looks, now), mutations),
     new TeamEnrollmentsResolver(store),
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
@@ -118,7 +152,9 @@ export async function startApi(config: Config, resources: ApiResources): Promise
 
   const server = await createHttpServer<Context>({
     schema,
-    context: async ({ headers, requestId, signal }) => ({ requestId, signal, principal: await authenticator.authenticate(bearerOf(headers)), loaders: createLoaders(store) }),
+    context: async ({ headers, requestId, signal }) => ({
+      requestId, signal, principal: await authenticator.authenticate(bearerOf(headers)), loaders: createLoaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage },
+    }),
     host: config.host,
     port: config.port,
     publicUrl: config.publicUrl ?? undefined,
@@ -128,6 +164,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     bodyLimit: config.bodyLimitBytes,
     logger,
     metrics,
+    addRoutes: consent.addRoutes,
     ready: async () => {
       const database = await store.ping().then(() => 'ok', () => 'unreachable');
       return { ok: database === 'ok', checks: { database } };
@@ -138,6 +175,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   await calls.start();
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
+  leftovers.start();
   await server.listen();
   egress.forbid(server.port);
   const metricsServer = config.metrics === null ? null : await startMetricsServer({ registry: metrics, ...config.metrics });
@@ -153,6 +191,8 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       await authenticator.stop();
       await changes.stop();
       await metricsServer?.close();
+      await tokens.stop();
+      await leftovers.stop();
       await sessions.close();
       await schemas.close();
       await egress.close();

@@ -7,7 +7,8 @@ process.exit(await runCommandLine(process.argv.slice(2), {
   env: process.env,
   // Loaded when it is needed: `keys` and `probe` answer at once.
   startApi: async (config, resources) => (await import('#api/start-api.js')).startApi(config, { ...resources, version: version() }),
-  listenForStop: () => stopSignals(process, () => performance.now(), (exitCode) => process.exit(exitCode)),
+  // Under npm our parent is npm, or the shell between: it waits for us for as long as it lives.
+  listenForStop: () => stopSignals(process, () => performance.now(), (exitCode) => process.exit(exitCode), process.env.npm_lifecycle_event === undefined ? undefined : () => process.ppid),
   out: process.stdout,
   err: process.stderr,
   now: () => new Date(),

@@ -88,9 +88,14 @@ export class InvariantBroken extends Error {
   override readonly name = 'InvariantBroken';
 }
 
-/** Quotes text that a peer supplied, for use inside our own messages: cut to `max` characters, control characters replaced. */
-export function quotePeer(text: string, max = 200): string {
+/** Text that a peer supplied, as one harmless line: control characters (those of writing direction too) replaced, cut to `max` characters. */
+export function plainPeer(text: string, max: number): string {
   // eslint-disable-next-line no-control-regex -- replacing control characters is the point
   const plain = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
-  return JSON.stringify(plain.length > max ? `${plain.slice(0, max)}…` : plain);
+  return (plain.length > max ? `${plain.slice(0, max)}…` : plain).toWellFormed();
+}
+
+/** Quotes text that a peer supplied, for use inside our own messages: see {@link plainPeer}. */
+export function quotePeer(text: string, max = 200): string {
+  return JSON.stringify(plainPeer(text, max));
 }

@@ -1,4 +1,6 @@
+import { oneLine } from '#core/connection/text.js';
 import { UserFault } from '#core/errors.js';
+import { MAX_TOOL_NAME } from '#core/mcp/listing.js';
 import { isId } from '#core/store/ids.js';
 import type { Membership, Principal } from '../identity/principal.js';
 import type { CallRequest } from './call-request.js';
@@ -15,7 +17,12 @@ export function checkInput(request: CallRequest): void {
   if (connectionTypeId != null && request.teamSlug != null) {
     throw invalid(['team'], 'A connectionTypeId already says which team it belongs to: leave team out.');
   }
-  if (request.tool === '') throw invalid(['tool'], 'Enter the name of a tool.');
+  if (connectionType != null && !(connectionType.length <= 63 && oneLine(connectionType))) {
+    throw invalid(['connectionType'], 'A connection type is called by its name, 1 to 63 lower-case letters, digits or dashes: list the team\'s connectionTypes for the names that there are.');
+  }
+  if (!(request.tool.length >= 1 && request.tool.length <= MAX_TOOL_NAME && oneLine(request.tool))) {
+    throw invalid(['tool'], `Enter the name of a tool: 1 to ${MAX_TOOL_NAME} characters, without control characters.`);
+  }
   if (idempotencyKey != null && !(idempotencyKey.length <= 255 && PRINTABLE_KEY.test(idempotencyKey))) {
     throw invalid(['idempotencyKey'], 'An idempotency key is 1 to 255 printable characters, a UUID for example.');
   }

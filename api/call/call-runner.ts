@@ -7,6 +7,7 @@ import { withContent } from './call-views.js';
 import type { Dispatched, Dispatcher } from './dispatch.js';
 import type { KeptContent } from './kept-content.js';
 import { brokenOff, type Outcome } from './outcome.js';
+import { recordedFault } from './recorded-fault.js';
 import type { Records } from './records.js';
 import type { Route } from './route.js';
 import type { ToolDefinition } from './tool-catalog.js';
@@ -51,18 +52,21 @@ export class CallRunner {
     // While the database doesn't take records, nothing is sent before its record is stored.
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
-    const { outcome, error } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
-    const record = this.#ended(call.record, outcome, began);
-    if (record.kept) {
-      await this.#complete(record, outcome);
+    const { outcome, error, route } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const told = this.#ended(call.record, outcome, began);
+    const kept = { ...told, error: recordedFault(told.error, call.arguments) };
+    if (kept.kept) {
+      await this.#complete(kept, outcome);
     } else {
       // If the row still waits, it is inserted as it is now.
-      this.options.records.storeSoon(record);
+      this.options.records.storeSoon(kept);
       await stored;
     }
-    await this.options.observe(call.route, error);
-    const { type, enrollment } = call.route;
-    return withContent({ record, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
+    await this.options.observe(route, error);
+    const { type, enrollment } = route;
+    // With a key, the first answer is the one that is given again.
+    const shown = kept.kept ? kept : told;
+    return withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
   }
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal): Promise<Dispatched> {

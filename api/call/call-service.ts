@@ -11,6 +11,7 @@ import type { Store } from '#core/store/store.js';
 import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
 import type { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import type { Vault } from '#core/vault/vault.js';
 import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
 import { candidateTeams, checkInput } from './call-input.js';
@@ -22,6 +23,7 @@ import { Dispatcher } from './dispatch.js';
 import { Findings } from './findings.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
+import { Logins } from './logins.js';
 import { CallLimits } from './limits.js';
 import { ProcessLife } from './process-life.js';
 import { Records } from './records.js';
@@ -39,6 +41,8 @@ export interface CallServiceOptions {
   vault: Vault;
   sessions: SessionPool;
   schemas: ToolSchemas;
+  /** Renews OAuth logins. */
+  tokens: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   enrollLink: EnrollLink;
   /** Calls that this process may have in flight. */
   maxInFlight: number;
@@ -48,8 +52,8 @@ export interface CallServiceOptions {
   clock: () => number;
   /** Called once for every call that ended in this process. */
   onEnded?: (call: ToolCall) => void;
-  /** Called when a call found the server's health to be other than it is on record: the type should be looked at now. */
-  typeDue?: (connectionTypeId: string) => void;
+  /** Called when a call found the server's health to be other than it is on record: looks at the type now, and writes what it sees. Never rejects. */
+  typeDue?: (connectionTypeId: string) => Promise<void>;
 }
 
 /** What is known of a request when it is refused. */
@@ -80,6 +84,7 @@ export class CallService {
   readonly #kept: KeptContent;
   readonly #cache = new TeamCache();
   readonly #routes: RouteFinder;
+  readonly #logins: Logins;
   readonly #catalog: ToolCatalog;
   readonly #checks: SchemaChecks;
   readonly #limits: CallLimits;
@@ -88,7 +93,7 @@ export class CallService {
   readonly #waiter: CallWaiter;
   readonly #listener: Listener;
   readonly #life: ProcessLife;
-  #stopping = false;
+  #stopped: Promise<void> | null = null;
 
   constructor(options: CallServiceOptions) {
     const { store, databaseUrl, vault, sessions, schemas, logger, now, clock } = options;
@@ -99,13 +104,14 @@ export class CallService {
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, this.#kept);
     this.#idempotency = new Idempotency(this.#calls, vault);
-    this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink), this.#cache);
+    this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink, clock), this.#cache);
+    this.#logins = new Logins({ tokens: options.tokens, sessions, clock });
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
-    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => undefined), now });
+    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
-      dispatcher: new Dispatcher(sessions, this.#checks), records: this.#records, calls: this.#calls, kept: this.#kept,
+      dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, calls: this.#calls, kept: this.#kept,
       observe: (route, error) => findings.note(route, error), now, clock, logger,
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
@@ -131,8 +137,11 @@ export class CallService {
   }
 
   /** Refuses new calls, lets those that run finish, cancels them after `graceMs`, and returns when every record is written. */
-  async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
+  stop(graceMs: number): Promise<void> {
+    return this.#stopped ??= this.#stop(graceMs);
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     await this.#running.finish(graceMs);
     const lost = await this.#records.drain();
     if (lost > 0) this.#options.logger.error({ calls: lost }, 'the database did not take the last records: these calls will be found as OUTCOME_UNKNOWN');
@@ -206,11 +215,13 @@ export class CallService {
     const earlier = key === null ? null : await this.#idempotency.find(request, key, candidates);
     if (earlier !== null) return this.#earlier(request, earlier);
 
-    const route = about.route = await this.#routes.find(request, candidates);
+    const found = about.route = await this.#routes.find(request, candidates);
+    const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
+    const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
     const membership = about.membership = membershipIn(request.principal, route.teamId)!;
     const tool = await this.#catalog.callable(route, request.tool);
     await this.#checks.arguments(tool, request.arguments);
-    if (this.#stopping) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
+    if (this.#stopped !== null) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
 
     const leave = this.#limits.enter(route.typeId, route.spec.calls);
     const record = this.#record(request, route, membership);
@@ -221,7 +232,6 @@ export class CallService {
       if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
       return this.#earlier(request, winner);
     }
-    const deadline = began + Math.min(request.timeoutMs ?? Infinity, route.spec.calls.timeoutMs);
     const ended = this.#run({ record, route, tool, arguments: request.arguments, deadline }, request.signal, leave);
     if (request.wait) return ended;
     ended.catch(() => undefined);

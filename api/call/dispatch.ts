@@ -1,5 +1,7 @@
+import { PeerFault } from '#core/errors.js';
 import { CallCancelled, type RawToolResult } from '#core/mcp/session.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
+import type { Logins } from './logins.js';
 import { answered, cancelled, invalidResult, outcomeOf, type Outcome } from './outcome.js';
 import type { Route } from './route.js';
 import type { SchemaChecks } from './schema-checks.js';
@@ -20,24 +22,44 @@ export interface Dispatch {
 export interface Dispatched {
   outcome: Outcome;
   error: unknown;
+  /** The one that it went last: a login may have been renewed on the way. */
+  route: Route;
 }
 
 /** Sends calls through warm sessions, and says how they ended. */
 export class Dispatcher {
-  constructor(private readonly sessions: SessionPool, private readonly checks: SchemaChecks) {}
+  constructor(
+    private readonly sessions: SessionPool,
+    private readonly checks: SchemaChecks,
+    private readonly logins: Pick<Logins, 'renewed'>,
+    /** Monotonic milliseconds. */
+    private readonly clock: () => number,
+  ) {}
 
   /** Never throws for what the server does. @throws faults of our own */
   async send(call: Dispatch): Promise<Dispatched> {
-    if (call.signal.aborted) return { outcome: cancelled('NOTHING'), error: new CallCancelled('NOTHING') };
+    const { signal } = call;
+    let { route } = call;
+    if (signal.aborted) return { outcome: cancelled('NOTHING'), error: new CallCancelled('NOTHING'), route };
+    const deadline = this.clock() + call.timeoutMs;
     let result: RawToolResult;
     try {
-      result = await this.#callTool(call);
+      if (route.login !== null && route.login.unavailable !== null) throw route.login.unavailable;
+      try {
+        result = await this.#callTool(call);
+      } catch (error) {
+        if (route.login === null || !refusesLogin(error)) throw error;
+        // A refusal before anything was done: one refresh, and one more try, within the same deadline.
+        route = await this.logins.renewed(route, { timeoutMs: deadline - this.clock(), signal });
+        if (signal.aborted) throw new CallCancelled('NOTHING');
+        result = await this.#callTool({ ...call, route, timeoutMs: Math.max(1, deadline - this.clock()) });
+      }
     } catch (error) {
-      const outcome = outcomeOf(error);
+      const outcome = outcomeOf(error, route.login?.repair ?? null);
       if (outcome === null) throw error;
-      return { outcome, error };
+      return { outcome, error, route };
     }
-    return { outcome: await this.#judge(call, result), error: null };
+    return { outcome: await this.#judge({ ...call, route }, result), error: null, route };
   }
 
   #callTool({ route, tool, name, arguments: args, timeoutMs, signal }: Dispatch): Promise<RawToolResult> {
@@ -52,4 +74,9 @@ export class Dispatcher {
     const fault = isError ? null : await this.checks.result(tool, structuredContent);
     return fault === null ? answered(isError, scrubbed) : invalidResult(fault);
   }
+}
+
+/** HTTP 401 before any result. */
+function refusesLogin(error: unknown): boolean {
+  return error instanceof PeerFault && error.status === 401 && error.sent !== 'MAYBE';
 }

@@ -1,7 +1,11 @@
-import { sameMeaning, withObservations } from '#core/connection/condition.js';
+import { sameMeaning, withObservations, type Observation } from '#core/connection/condition.js';
 import { PeerFault } from '#core/errors.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
-import type { Store } from '#core/store/store.js';
+import { insufficientScope } from '#core/oauth/challenge.js';
+import { scopeUnion } from '#core/oauth/scopes.js';
+import type { Repositories, Store } from '#core/store/store.js';
+import { scopesWanted } from '#core/upkeep/oauth-tokens-observations.js';
+import { ProviderUnavailable } from '#core/upkeep/oauth-tokens-wait.js';
 import { authorization } from '#core/upkeep/observations.js';
 import type { Route } from './route.js';
 
@@ -11,8 +15,8 @@ export interface FindingsOptions {
   sessions: SessionPool;
   /** Forgets what is cached of a team. */
   forget: (teamId: string) => void;
-  /** The type should be looked at now. */
-  typeDue: (connectionTypeId: string) => void;
+  /** Looks at the type now, and writes what it sees; never rejects. */
+  typeDue: (connectionTypeId: string) => Promise<void>;
   now: () => Date;
 }
 
@@ -28,20 +32,23 @@ export class Findings {
   /** `error` is what ended a call, or null when the server answered it. */
   async note(route: Route, error: unknown): Promise<void> {
     const reachable = reachableBy(error);
-    if (reachable !== null && reachable !== route.reachable) this.#makeDue(route.typeId);
+    if (reachable !== null && reachable !== route.reachable) this.#makeDue(route);
     // A type without credentials has none that could be refused, and nothing that its teammates could enter.
     if (error instanceof PeerFault && error.status === 401 && route.spec.authMethod !== 'NONE') {
       this.options.sessions.drop(route.sessionKey);
       if (await this.#refuseCredential(route)) this.options.forget(route.teamId);
     }
+    if (error instanceof PeerFault && error.code === 'INSUFFICIENT_SCOPE' && route.login !== null) {
+      if (await this.#wantScopes(route, insufficientScope(error.challenge) ?? [])) this.options.forget(route.teamId);
+    }
   }
 
-  #makeDue(typeId: string): void {
+  #makeDue({ teamId, typeId }: Route): void {
     const now = this.options.now().getTime();
     if (now - (this.#due.get(typeId) ?? 0) < DUE_EVERY_MS) return;
     for (const [id, at] of this.#due) if (now - at >= DUE_EVERY_MS) this.#due.delete(id);
     this.#due.set(typeId, now);
-    this.options.typeDue(typeId);
+    void this.options.typeDue(typeId).then(() => this.options.forget(teamId));
   }
 
   /**
@@ -49,13 +56,27 @@ export class Findings {
    * A credential that was replaced meanwhile is left alone. Returns whether something was written.
    */
   #refuseCredential(route: Route): Promise<boolean> {
+    return this.#observe(route, async () => authorization(route.spec.authMethod, 'REJECTED'));
+  }
+
+  /** Step-up: the next consent, of the same enrollment, asks for what was granted and what is missing. */
+  #wantScopes(route: Route, challenged: readonly string[]): Promise<boolean> {
+    const missing = challenged.filter((scope) => SCOPE.test(scope)).slice(0, MAX_SCOPES);
+    return this.#observe(route, async (repositories) => {
+      const grant = await repositories.oauthGrants.byId(route.enrollmentId);
+      await repositories.oauthGrants.update(route.enrollmentId, { wantedScopes: scopeUnion(grant?.scopes ?? [], grant?.wantedScopes ?? [], missing) });
+      return scopesWanted(missing);
+    });
+  }
+
+  #observe(route: Route, observe: (repositories: Repositories) => Promise<Observation[]>): Promise<boolean> {
     return this.options.store.transaction(async (repositories) => {
-      // Locks the row, so that two refusals, or one and a new credential, are written one after the other.
+      // Locks both, so that two refusals, or one and a new credential, are written one after the other.
+      if (!(await repositories.enrollments.isAtVersion(route.enrollmentId, route.credentialVersion))) return false;
       await repositories.manager.query('select from enrollment_status where enrollment_id = $1 for update', [route.enrollmentId]);
-      const [credential] = await repositories.enrollments.credentials([route.enrollmentId]);
       const [status] = await repositories.enrollments.statuses([route.enrollmentId]);
-      if (credential?.version !== route.credentialVersion || status === undefined) return false;
-      const conditions = withObservations(status.conditions, authorization(route.spec.authMethod, 'REJECTED'), route.specVersion, this.options.now());
+      if (status === undefined) return false;
+      const conditions = withObservations(status.conditions, await observe(repositories), route.specVersion, this.options.now());
       if (sameMeaning(status.conditions, conditions)) return false;
       await repositories.enrollments.updateStatus(route.enrollmentId, { conditions });
       await repositories.announce(route.teamId);
@@ -64,10 +85,15 @@ export class Findings {
   }
 }
 
+/** https://www.rfc-editor.org/rfc/rfc6749#section-3.3 */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/;
+const MAX_SCOPES = 100;
+
 /** What the end of a call says about the server's health; null for nothing: a cancelled call, or a tool that took too long. */
 function reachableBy(error: unknown): boolean | null {
   if (error === null) return true;
-  if (!(error instanceof PeerFault)) return null;
+  // An authorization server that doesn't answer says nothing of the MCP server.
+  if (!(error instanceof PeerFault) || error instanceof ProviderUnavailable) return null;
   if (error.code === 'UNREACHABLE') return error.status === 429;
   if (error.code === 'TIMEOUT') return error.sent === 'NOTHING' ? false : null;
   return true;

@@ -1,4 +1,4 @@
-import { PeerFault, UserFault } from '#core/errors.js';
+import { PeerFault, UserFault, type NextAction } from '#core/errors.js';
 import { EgressError } from '#core/egress/errors.js';
 import { RpcFault, SessionForgotten } from '#core/mcp/faults.js';
 import { CallCancelled } from '#core/mcp/session.js';
@@ -43,15 +43,18 @@ export function brokenOff(sent: 'NOTHING' | 'MAYBE', requestId: string): Outcome
  * | got nothing | `FAILED` or `CANCELLED` |
  * | refused before doing anything, or answered with a JSON-RPC error | `FAILED` |
  * | may have acted | `OUTCOME_UNKNOWN`, never retryable |
+ *
+ * @param repair what the caller should do about a credential that is refused, or that has too few rights
  */
-export function outcomeOf(error: unknown): Outcome | null {
+export function outcomeOf(error: unknown, repair: NextAction | null = null): Outcome | null {
   if (error instanceof CallCancelled) return cancelled(error.sent);
   // Only the session pool refuses that late: every session is in use.
   if (error instanceof UserFault) return failed('FAILED', { code: 'UNREACHABLE', message: error.publicMessage, retryable: error.retryable, retryAfterMs: error.retryAfterMs });
   if (!(error instanceof PeerFault)) return null;
   const { code, publicMessage: message, retryAfterMs } = error;
+  const action = code === 'UNAUTHORIZED' || code === 'INSUFFICIENT_SCOPE' ? repair : null;
   return outcomeKnown(error)
-    ? failed('FAILED', { code, message, retryable: worthRepeating(error), retryAfterMs })
+    ? failed('FAILED', { code, message, retryable: worthRepeating(error), retryAfterMs, action })
     : failed('OUTCOME_UNKNOWN', { code, message: `${message} The tool may have run: look before you call again.` });
 }
 

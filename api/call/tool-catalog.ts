@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { UserFault } from '#core/errors.js';
 import { parseLossless } from '#core/json/lossless.js';
 import { callTraits } from '#core/mcp/param-headers.js';
@@ -7,8 +8,9 @@ import { toolAllowed } from '#core/tool/policy.js';
 import type { Route } from './route.js';
 import type { TeamCache } from './team-cache.js';
 
-/** A definition, parsed once however many logins have it: its hash tells what it says. */
+/** A definition, parsed once however many logins have it. */
 export interface ToolDefinition {
+  /** Of what policy and schema checks look at; `execution` isn't part of it. */
   hash: string;
   inputSchema: Record<string, unknown>;
   outputSchema: Record<string, unknown> | null;
@@ -61,12 +63,13 @@ export class ToolCatalog {
   }
 
   #definition(hash: string, text: string): ToolDefinition {
-    let definition = this.#definitions.get(hash);
+    const key = createHash('sha256').update(text).digest('base64');
+    let definition = this.#definitions.get(key);
     if (definition === undefined) {
       const raw = parseLossless(text) as RawTool;
       const outputSchema = raw['outputSchema'];
       definition = { hash, inputSchema: raw.inputSchema, outputSchema: isObject(outputSchema) ? outputSchema : null, traits: callTraits(raw) };
-      this.#definitions.set(hash, definition);
+      this.#definitions.set(key, definition);
       if (this.#definitions.size > MAX_DEFINITIONS) this.#definitions.delete(this.#definitions.keys().next().value!);
     }
     return definition;

@@ -1,5 +1,6 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { UserFault } from '#core/errors.js';
+import { isId } from '#core/store/ids.js';
 import type { Page, PageRequest } from '#core/store/page.js';
 
 /** The largest page that can be asked for. */
@@ -47,12 +48,20 @@ export function connectionType(node: () => ClassType, name: string): ClassType {
   return Connection;
 }
 
-/** Checks page arguments and opens the cursor. Throws `UserFault` INVALID. */
-export function pageRequest(args: PageArgs): PageRequest {
+/** No list has longer names: those of tools have 128 characters at the most. */
+const MAX_NAME = 128;
+
+/** Whether a cursor's key can be a name; those of most lists are ids. */
+export function isNameKey(key: string): boolean {
+  return key.length <= MAX_NAME && key.isWellFormed() && !key.includes('\u0000');
+}
+
+/** Checks page arguments and opens the cursor. `isKey` says what a key of this list looks like, so that a cursor of another one never gets to the database. Throws `UserFault` INVALID. */
+export function pageRequest(args: PageArgs, isKey: (key: string) => boolean = isId): PageRequest {
   if (args.first < 1 || args.first > MAX_PAGE) throw new UserFault('INVALID', `"first" is 1 to ${MAX_PAGE}.`, { field: ['first'] });
   if (args.after == null) return { first: args.first, after: null };
   const text = Buffer.from(args.after, 'base64url').toString('utf8');
-  if (!text.startsWith('c:') || cursor(text.slice(2)) !== args.after) {
+  if (!text.startsWith('c:') || cursor(text.slice(2)) !== args.after || !isKey(text.slice(2))) {
     throw new UserFault('INVALID', '"after" is not a cursor of this list: give the endCursor of the page before.', { field: ['after'] });
   }
   return { first: args.first, after: text.slice(2) };

@@ -28,7 +28,6 @@ export function createApollo<C extends BaseContext>(options: ApolloOptions): Apo
     persistedQueries: false,
     hideSchemaDetailsFromClientErrors: true,
     includeStacktraceInErrorResponses: false,
-    status400ForVariableCoercionErrors: true,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: GRAPHQL_LIMITS.tokens },
     validationRules: [limitRule(GRAPHQL_LIMITS)],

@@ -16,6 +16,11 @@ export type OriginVerdict = 'SAME' | 'ALLOWED' | 'REFUSED';
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const LOOPBACK_ORIGIN = /^https?:\/\/(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
+/** Whether an origin is of this machine. */
+export function isLoopbackOrigin(origin: string): boolean {
+  return LOOPBACK_ORIGIN.test(origin);
+}
+
 /**
  * Decides by `Host` and `Origin` whether a request may be answered at all. A page that rebinds its own DNS name to our address
  * is told by its `Host`; a foreign page that calls us across origins is told by its `Origin`.
@@ -51,7 +56,7 @@ export class RequestGuard {
     if (origin === undefined) return 'SAME';
     const exact = origin.toLowerCase();
     if (this.#ownOrigins.has(exact)) return 'SAME';
-    if (this.#corsOrigins.has(exact) || (this.#localMode && LOOPBACK_ORIGIN.test(exact))) return 'ALLOWED';
+    if (this.#corsOrigins.has(exact) || (this.#localMode && isLoopbackOrigin(exact))) return 'ALLOWED';
     return 'REFUSED';
   }
 }

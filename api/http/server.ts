@@ -48,6 +48,8 @@ export interface HttpServerOptions<C extends BaseContext> {
   logger: Logger;
   metrics: Registry;
   ready: () => Promise<Readiness>;
+  /** Adds pages and other routes beside the API, in a scope of their own: parsers and error answers there are theirs alone. */
+  addRoutes?: (scope: FastifyInstance) => void;
 }
 
 /** The server of `/graphql`, the probes and the explorer. */
@@ -66,11 +68,15 @@ declare module 'fastify' {
   interface FastifyRequest {
     frame: RequestFrame;
   }
+  interface FastifyContextConfig {
+    /** The route judges `Origin` itself: a form on a page without referrer comes with `Origin: null`. It is never answered across origins. */
+    judgesOrigin?: boolean;
+  }
 }
 
 /**
  * Builds the HTTP server: `POST /graphql` on Apollo, `/healthz`, `/readyz`, and `/explorer` when introspection is on. Each request is
- * checked for its Host and Origin, has an id (`x-request-id`), one line in the log, and only ever a JSON answer, the explorer apart.
+ * checked for its Host and Origin, has an id (`x-request-id`), one line in the log, and only ever a JSON answer, the explorer and `addRoutes` apart.
  */
 export async function createHttpServer<C extends BaseContext>(options: HttpServerOptions<C>): Promise<HttpServer> {
   const { logger } = options;
@@ -98,8 +104,12 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     request.frame = { requestId: request.id, operation: null, operationName: null, failed: false };
     reply.header('x-request-id', request.id);
     setSecurityHeaders(reply);
-    if (state.closing) reply.header('connection', 'close');
     if (PROBE_PATHS.has(request.url) || admit(request, reply, state.guard)) done();
+  });
+  // As late as this: a request that was running when closing began would else leave its connection open, and hold the end up.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (state.closing) reply.header('connection', 'close');
+    done(null, payload);
   });
   observe(app, logger, new HttpMetrics(options.metrics));
   app.removeAllContentTypeParsers();
@@ -120,6 +130,9 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
       : sendFault(reply.header('allow', 'POST'), { status: 405, code: 'METHOD_NOT_ALLOWED', message: 'GraphQL is answered to POST only, with a JSON body.' }),
   });
 
+  const { addRoutes } = options;
+  if (addRoutes !== undefined) await app.register(async (scope) => addRoutes(scope));
+
   return {
     get url() { return state.url; },
     get port() { return state.port; },
@@ -133,6 +146,9 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
   };
 }
 
+/** What is as long as a token of ours: links to a consent page hold one, and they aren't for the log. */
+const SECRET_IN_PATH = /[A-Za-z0-9_-]{32,}/g;
+
 /** Refuses a request that was not meant for us, and answers preflights; true when the request goes on. */
 function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard | null): boolean {
   if (!guard?.acceptsHost(request.headers.host)) {
@@ -140,7 +156,7 @@ function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard
     return false;
   }
   const { origin } = request.headers;
-  if (origin === undefined) return true;
+  if (origin === undefined || request.routeOptions.config.judgesOrigin === true) return true;
   reply.header('vary', 'Origin');
   const verdict = guard.judgeOrigin(origin);
   if (verdict === 'REFUSED') {
@@ -160,7 +176,7 @@ function observe(app: FastifyInstance, logger: Logger, metrics: HttpMetrics): vo
     const { frame } = request;
     const route = request.routeOptions.url;
     const ms = reply.elapsedTime;
-    const path = request.url.split('?', 1)[0]!.slice(0, 200);
+    const path = request.url.split('?', 1)[0]!.replace(SECRET_IN_PATH, '…').slice(0, 200);
     logger.info({
       requestId: request.id, method: request.method, path, status: reply.statusCode, ms: Math.round(ms * 1000) / 1000,
       ...(frame?.operation && { operation: frame.operation, operationName: frame.operationName }),

@@ -96,12 +96,12 @@ export class Authenticator {
       const memberships = await this.#memberships(await store.members.ofPerson(LOCAL_ADMIN.subject, true));
       return { principal: { ...base, ...LOCAL_ADMIN, installationAdmin: true, teamId: null, memberships }, expiresAt: token.expiresAt };
     }
-    const rows = await store.members.byIds([token.memberId!, token.creatorId!]);
+    const behind = new Set([token.memberId!, token.creatorId!, ...token.voucherIds]);
+    const rows = await store.members.byIds([...behind]);
     const member = rows.find((row) => row.id === token.memberId);
-    const creator = rows.find((row) => row.id === token.creatorId);
-    // Both foreign keys cascade, so this is a removal that is going on right now.
-    if (member === undefined || creator === undefined) throw refused('The Fairlead token ended with a membership. Ask an administrator of the team.');
-    const [membership] = await this.#memberships([{ ...member, role: lowerRole(member.role, creator.role) }]);
+    // The token goes with each of them, so this is a removal that is going on right now.
+    if (member === undefined || rows.length < behind.size) throw refused('The Fairlead token ended with a membership. Ask an administrator of the team.');
+    const [membership] = await this.#memberships([{ ...member, role: rows.map((row) => row.role).reduce(lowerRole) }]);
     const principal = {
       ...base, local: member.local, subject: member.subject, displayName: member.displayName, installationAdmin: false, teamId: token.teamId,
       memberships: membership === undefined ? [] : [membership],
@@ -137,6 +137,7 @@ export class Authenticator {
         await repositories.announce(teamId);
       }
       for (const member of ended) {
+        await repositories.connectionTypes.endSharedLists({ ownerId: member.id });
         await repositories.members.remove(member.teamId, member.id);
         await repositories.announce(member.teamId);
       }

@@ -1,6 +1,7 @@
 import { errors, jwtVerify, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
+import { claimText, subjectOf } from './claims.js';
 import { grantsOf, type Grant, type GroupRole } from './group-roles.js';
 import { IdentityFault } from './identity-fault.js';
 import { IssuerKeys, isTrustworthyUrl } from './issuer-keys.js';
@@ -96,28 +97,16 @@ export class OidcVerifier {
 
   #read(payload: JWTPayload): OidcIdentity {
     const { subjectClaim, nameClaim, groupsClaim, groups, admins } = this.options;
-    const subject = text(payload[subjectClaim], 255);
-    // Exactly as the issuer says it: two subjects must not become one by trimming.
-    if (subject === null || subject !== payload[subjectClaim]) throw refused(`claim ${subjectClaim} is missing or no plain text`);
-    if (subjectClaim === 'email' && payload.email_verified !== true) {
-      throw refused('email not verified', 'The identity provider has not verified your mail address. Verify it there, then sign in again.');
-    }
+    const subject = subjectOf(payload, subjectClaim);
     return {
       subject,
-      displayName: text(payload[nameClaim], 200),
-      email: payload.email_verified === true ? text(payload.email, 320) : null,
+      displayName: claimText(payload[nameClaim], 200),
+      email: payload.email_verified === true ? claimText(payload.email, 320) : null,
       installationAdmin: admins.includes(subject),
       grants: groupsClaim === null ? null : grantsOf(groups, names(payload[groupsClaim])),
       expiresAt: new Date(payload.exp! * 1000),
     };
   }
-}
-
-/** A claim's text, if it is one that can be shown and stored. */
-function text(claim: unknown, max: number): string | null {
-  if (typeof claim !== 'string') return null;
-  const trimmed = claim.trim();
-  return trimmed === '' || trimmed.length > max || /\p{Cc}/u.test(trimmed) ? null : trimmed;
 }
 
 function names(claim: unknown): string[] {

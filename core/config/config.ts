@@ -16,6 +16,8 @@ export interface OidcConfig {
   groups: readonly GroupRule[];
   /** Subjects who administer the installation. */
   admins: readonly string[];
+  /** Our client there, by which the consent page signs people in; null where there is none. */
+  signIn: { clientId: string; clientSecret: string | null } | null;
 }
 
 /** The whole configuration, checked and frozen. */
@@ -28,6 +30,10 @@ export interface Config {
   port: number;
   /** Without trailing slash; null means the address listened on. */
   publicUrl: string | null;
+  /** Null: under the public URL. */
+  clientMetadataUrl: string | null;
+  /** Origins that people may be sent back to after consent, besides our own. */
+  returnOrigins: readonly string[];
   corsOrigins: readonly string[];
   /** Absolute. */
   stateDir: string;
@@ -63,7 +69,15 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, mo
   const values = parseAll(settings, mode);
   settings.faults.push(...crossFaults(values, settings, mode));
   if (settings.faults.length > 0) throw new ConfigError(settings.faults);
-  return deepFreeze({ ...assemble(values, mode), searchPath: env['PATH'] ?? '/usr/bin:/bin', warnings: settings.warnings });
+  const config = assemble(values, mode);
+  return deepFreeze({ ...config, searchPath: env['PATH'] ?? '/usr/bin:/bin', warnings: warningsOf(config) });
+}
+
+/** What is allowed, and may not be meant. */
+function warningsOf(config: Pick<Config, 'mode' | 'oidc'>): string[] {
+  const serves = config.mode === 'dev' || config.mode === 'api';
+  if (!serves || config.oidc === null || config.oidc.signIn !== null) return [];
+  return ['FAIRLEAD_OIDC_CLIENT_ID is not set: people can\'t sign in on the consent page, so nobody who signs in can enroll in OAuth servers.'];
 }
 
 function parseAll({ texts, faults }: Settings, mode: Mode): Values {
@@ -97,6 +111,7 @@ function crossFaults(values: Values, { texts }: Settings, mode: Mode): ConfigFau
   if (!texts.has('FAIRLEAD_OIDC_ISSUER') && oidcOnly.length > 0 && !KEYS.FAIRLEAD_OIDC_ISSUER.requiredIn?.includes(mode)) {
     need('FAIRLEAD_OIDC_ISSUER', `must be set with ${oidcOnly.join(', ')}.`);
   }
+  if (texts.has('FAIRLEAD_OIDC_CLIENT_SECRET') && !texts.has('FAIRLEAD_OIDC_CLIENT_ID')) need('FAIRLEAD_OIDC_CLIENT_ID', 'must be set with FAIRLEAD_OIDC_CLIENT_SECRET.');
   if (texts.has('FAIRLEAD_OIDC_GROUPS') && !texts.has('FAIRLEAD_OIDC_GROUPS_CLAIM')) need('FAIRLEAD_OIDC_GROUPS_CLAIM', 'must be set with FAIRLEAD_OIDC_GROUPS.');
   return faults;
 }
@@ -110,6 +125,8 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
     host,
     port: values.PORT!,
     publicUrl: values.FAIRLEAD_PUBLIC_URL,
+    clientMetadataUrl: values.FAIRLEAD_CLIENT_METADATA_URL,
+    returnOrigins: values.FAIRLEAD_RETURN_URLS!,
     corsOrigins: values.FAIRLEAD_CORS_ORIGINS!,
     stateDir: resolve(values.FAIRLEAD_STATE_DIR!),
     databaseUrl: values.DATABASE_URL,
@@ -125,6 +142,7 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
       groupsClaim: values.FAIRLEAD_OIDC_GROUPS_CLAIM,
       groups: values.FAIRLEAD_OIDC_GROUPS!,
       admins: values.FAIRLEAD_OIDC_ADMINS!,
+      signIn: values.FAIRLEAD_OIDC_CLIENT_ID === null ? null : { clientId: values.FAIRLEAD_OIDC_CLIENT_ID, clientSecret: values.FAIRLEAD_OIDC_CLIENT_SECRET },
     },
     metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
     logLevel: values.FAIRLEAD_LOG_LEVEL!,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '#core/log.js';
-import { allowRules, baseUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
+import { allowRules, baseUrl, clientMetadataUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
 export const MODES = ['dev', 'api', 'migrate', 'probe', 'keys'] as const;
@@ -43,6 +43,15 @@ export const KEYS = {
   FAIRLEAD_PUBLIC_URL: key({
     schema: baseUrl, expects: 'an http(s) URL without credentials, query and fragment', example: 'https://fairlead.example.com',
     defaultText: 'the address listened on; required when `HOST` is a wildcard', description: 'The URL under which people reach this installation.',
+  }),
+  FAIRLEAD_CLIENT_METADATA_URL: key({
+    schema: clientMetadataUrl, expects: 'an https URL with a path, without credentials and fragment', example: 'https://www.example.com/fairlead-client.json',
+    defaultText: '`/.well-known/fairlead-client.json` under the public URL',
+    description: 'Where authorization servers can read our client ID metadata document, when that isn\'t under the public URL. It is then the client ID.',
+  }),
+  FAIRLEAD_RETURN_URLS: key({
+    schema: origins, expects: 'a comma-separated list of origins (scheme, host and port, no path)', example: 'https://console.example.com', default: '',
+    description: 'Origins that `returnUrl` may have, besides our own. In local mode any loopback origin is allowed as well.',
   }),
   FAIRLEAD_CORS_ORIGINS: key({
     schema: origins, expects: 'a comma-separated list of origins (scheme, host and port, no path)', example: 'https://console.example.com', default: '',
@@ -95,6 +104,14 @@ export const KEYS = {
   FAIRLEAD_OIDC_ADMINS: key({
     schema: list, expects: 'a comma-separated list of subjects', example: 'ada@example.com', default: '', description: 'Subjects who administer the whole installation.',
   }),
+  FAIRLEAD_OIDC_CLIENT_ID: key({
+    schema: text, expects: 'a client ID', example: 'fairlead', defaultText: 'none: then nobody can consent to OAuth logins',
+    description: 'Our client at the issuer, by which our consent page signs people in. Its redirect URI is `/signin/callback` under the public URL.',
+  }),
+  FAIRLEAD_OIDC_CLIENT_SECRET: key({
+    schema: text, expects: 'a client secret', example: '<the secret of that client>', secret: true, defaultText: 'none: a public client',
+    description: 'The secret of that client.',
+  }),
   FAIRLEAD_METRICS_PORT: key({
     schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464' },
     description: 'The port of `/metrics`; `0` picks a free one.',
@@ -119,9 +136,6 @@ export const KEYS = {
 } as const;
 
 export type KeyName = keyof typeof KEYS;
-
-/** Keys of the contract that this version doesn't use: they are no fault, and a warning says so. */
-export const UNUSED_KEYS: readonly string[] = ['FAIRLEAD_CLIENT_METADATA_URL', 'FAIRLEAD_RETURN_URLS'];
 
 /** A key's definition, by a name that need not be one. */
 export function definitionOf(name: string): KeyDefinition | undefined {

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { ConfigFault } from './fault.js';
-import { definitionOf, KEYS, UNUSED_KEYS, type KeyName } from './keys.js';
+import { definitionOf, KEYS, type KeyName } from './keys.js';
 import { nearest } from './nearest.js';
 
 /** The text of settings, from the environment and the file together. */
 export interface Settings {
   texts: Map<KeyName, string>;
   faults: ConfigFault[];
-  warnings: string[];
 }
 
 /**
@@ -16,7 +15,7 @@ export interface Settings {
  * Empty means not set. Keys that nobody knows are faults.
  */
 export function gatherSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const settings: Settings = { texts: new Map(), faults: [], warnings: [] };
+  const settings: Settings = { texts: new Map(), faults: [] };
   const ours = Object.entries(env).filter(([name, value]) => (name.startsWith('FAIRLEAD_') || definitionOf(secretOf(name)) !== undefined) && !isServiceLink(name, value ?? ''));
   add(settings, new Map(ours.map(([name, value]) => [name, value ?? ''])), 'environment');
   const file = settings.texts.get('FAIRLEAD_CONFIG');
@@ -39,8 +38,6 @@ function add(settings: Settings, given: Map<string, string>, source: string): vo
       if (!taken.has(name as KeyName)) settings.texts.set(name as KeyName, value);
     } else if (name.endsWith('_FILE') && definitionOf(secretOf(name)) !== undefined) {
       addSecretFile(settings, given, taken, secretOf(name) as KeyName, value);
-    } else if (UNUSED_KEYS.includes(name)) {
-      settings.warnings.push(`${name} is set, and this version doesn't use it.`);
     } else {
       const meant = nearest(name, Object.keys(KEYS));
       const where = source === 'environment' ? '' : ` (in ${source})`;

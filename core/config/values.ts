@@ -44,6 +44,15 @@ export const baseUrl = z.string().transform((value, context) => {
   return plain ? url.href.replace(/\/$/, '') : refuse(context);
 });
 
+/**
+ * The URL of a client ID metadata document, kept to the letter, since it is the client ID
+ * (https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document#section-3).
+ */
+export const clientMetadataUrl = z.string().refine((value) => {
+  const url = parseUrl(value);
+  return url !== null && url.href === value && url.protocol === 'https:' && url.pathname !== '/' && url.username + url.password + url.hash === '';
+});
+
 /** An issuer identifier (OpenID Connect Discovery 1.0, section 3), kept to the letter: https, or http on this machine. */
 export const issuer = z.string().refine((value) => {
   const url = parseUrl(value);

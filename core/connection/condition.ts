@@ -27,7 +27,7 @@ export type Observation = Pick<Condition, 'type' | 'status' | 'reason' | 'messag
 export function withObservations(before: readonly Condition[], observations: readonly Observation[], generation: number, now: Date): Condition[] {
   const after = [...before];
   for (const observed of observations) {
-    const index = after.findIndex((condition) => condition.type === observed.type);
+    const index = after.findIndex((one) => one.type === observed.type);
     const old = after[index];
     const lastTransitionTime = old !== undefined && old.status === observed.status ? old.lastTransitionTime : now.toISOString();
     const next: Condition = { ...observed, lastTransitionTime, observedGeneration: generation };

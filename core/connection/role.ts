@@ -11,8 +11,3 @@ export function roleAtLeast(role: Role, least: Role): boolean {
 export function lowerRole(a: Role, b: Role): Role {
   return ROLES.indexOf(a) <= ROLES.indexOf(b) ? a : b;
 }
-
-/** Whether `text` names a role. */
-export function isRole(text: string): text is Role {
-  return (ROLES as readonly string[]).includes(text);
-}

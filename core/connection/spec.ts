@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { headerNameFault } from './header-rules.js';
+import { oneLine, isProse } from './text.js';
 
 /** How a teammate's credential reaches the server. */
 export const AUTH_METHODS = ['NONE', 'ACCESS_TOKEN', 'CUSTOM_HEADERS', 'OAUTH'] as const;
@@ -13,11 +14,6 @@ export const TOOL_CHANGE_POLICIES = ['WARN', 'BLOCK'] as const;
 export type ToolChangePolicy = (typeof TOOL_CHANGE_POLICIES)[number];
 
 export const DELETION_POLICIES = ['DELETE', 'RETAIN'] as const;
-
-// eslint-disable-next-line no-control-regex -- control characters are what is refused
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
-// eslint-disable-next-line no-control-regex -- control characters are what is refused; line breaks and tabs are fine in a description
-const CONTROL_IN_PROSE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 
 const headerName = z.string().superRefine((name, context) => {
   const fault = headerNameFault(name);
@@ -46,7 +42,7 @@ export const connectionTypeName = z.string()
 
 /** A single line that people read. */
 export const displayName = z.string().trim().min(1, 'Enter a name that people will recognise.').max(100, 'At most 100 characters.')
-  .refine((text) => !CONTROL.test(text), 'No line breaks or control characters.');
+  .refine(oneLine, 'No line breaks or control characters.');
 
 export const accessTokenSpec = z.object({
   header: headerName.default('Authorization'),
@@ -55,7 +51,7 @@ export const accessTokenSpec = z.object({
 
 export const headerSpec = z.object({
   name: headerName,
-  description: z.string().max(500, 'At most 500 characters.').nullish().transform((text) => text ?? null),
+  description: z.string().max(500, 'At most 500 characters.').refine(isProse, 'No control characters.').nullish().transform((text) => text ?? null),
   required: z.boolean().default(true),
   secret: z.boolean().default(true),
 });
@@ -72,7 +68,7 @@ export const callsSpec = z.object({
   concurrency: z.int().min(1, 'At least 1.').max(1000, 'At most 1,000.').nullish().transform((n) => n ?? null),
 });
 
-const toolPattern = z.string().min(1, 'A tool\'s name, or a pattern with *.').max(128, 'At most 128 characters.');
+const toolPattern = z.string().min(1, 'A tool\'s name, or a pattern with *.').max(128, 'At most 128 characters.').refine(oneLine, 'No line breaks or control characters.');
 export const toolPolicySpec = z.object({
   allow: z.array(toolPattern).max(500, 'At most 500 entries.').default([]),
   deny: z.array(toolPattern).max(500, 'At most 500 entries.').default([]),
@@ -98,7 +94,7 @@ export type OAuthSpec = z.output<typeof oauthSpec>;
  */
 export const connectionTypeSpec = z.object({
   displayName,
-  description: z.string().max(2000, 'At most 2,000 characters.').refine((text) => !CONTROL_IN_PROSE.test(text), 'No control characters.').nullish().transform((text) => text ?? null),
+  description: z.string().max(2000, 'At most 2,000 characters.').refine(isProse, 'No control characters.').nullish().transform((text) => text ?? null),
   serverUrl,
   authMethod: z.enum(AUTH_METHODS),
   accessToken: accessTokenSpec.nullish().transform((value) => value ?? null),

@@ -15,7 +15,7 @@ export interface CredentialTarget {
 /** The form in which server URLs are compared: a trailing slash makes no difference, anything else does. */
 export function targetUrl(serverUrl: string): string {
   const url = new URL(serverUrl);
-  url.pathname = url.pathname.replace(/\/+$/, '');
+  url.pathname = url.pathname.replace(/\/$/, '');
   return url.href;
 }
 

@@ -68,14 +68,14 @@ export function isThisMachine(ip: Ip): boolean {
  * NAT64 (RFC 6052, 64:ff9b::/96) is what it embeds, since DNS64 networks reach public IPv4 so; 6to4 and Teredo are reserved whatever they embed.
  */
 export function classify(ip: Ip): AddressClass {
-  if (METADATA.some((block) => contains(block, ip))) return 'METADATA';
-  if (LOOPBACK.some((block) => contains(block, ip))) return 'LOOPBACK';
+  if (METADATA.some((range) => contains(range, ip))) return 'METADATA';
+  if (LOOPBACK.some((range) => contains(range, ip))) return 'LOOPBACK';
   if (ip.family === 6 && contains(NAT64, ip)) {
     const embedded = classify({ family: 4, value: ip.value & 0xffffffffn });
     return embedded === 'LOOPBACK' ? 'RESERVED' : embedded;
   }
   if (ip.family === 6 && !contains(GLOBAL_UNICAST, ip)) return 'RESERVED';
-  return RESERVED.some((block) => contains(block, ip)) ? 'RESERVED' : 'PUBLIC';
+  return RESERVED.some((range) => contains(range, ip)) ? 'RESERVED' : 'PUBLIC';
 }
 
 function bitsOf(ip: Ip): number {

@@ -11,6 +11,7 @@ export const MODERN_VERSION = '2026-07-28';
 export interface Handshake {
   protocolVersion: string;
   sessionId: string | null;
+  /** The server's word, as it came. */
   server: { name: string; version: string } | null;
 }
 
@@ -52,7 +53,6 @@ export async function discover(http: SdkFetch, url: string, clientInfo: ClientIn
   }
 }
 
-/** The server's word, cut to what a row and a person can take. */
 function implementation(info: { name: string; version: string } | undefined): Handshake['server'] {
-  return info === undefined ? null : { name: info.name.slice(0, 200), version: info.version.slice(0, 100) };
+  return info === undefined ? null : { name: info.name, version: info.version };
 }

@@ -1,3 +1,4 @@
+import { oneLine } from '../connection/text.js';
 import { PeerFault } from '../errors.js';
 import type { Channel } from './channel.js';
 import { RpcFault } from './faults.js';
@@ -5,7 +6,8 @@ import type { ListLimits, RawTool, ToolListing } from './session.js';
 
 /** A definition that is nested deeper is left out: everything that walks over schemas may rely on it. */
 export const MAX_DEFINITION_DEPTH = 64;
-const MAX_NAME_LENGTH = 128;
+/** The longest name of a tool that is taken. */
+export const MAX_TOOL_NAME = 128;
 const METHOD_NOT_FOUND = -32601;
 
 /**
@@ -30,8 +32,12 @@ export async function listTools(channel: Channel, limits: ListLimits, fault: (to
     bytes -= Buffer.byteLength(JSON.stringify(page));
     for (const item of page.tools) {
       const reason = unusable(item) ?? (names.has((item as RawTool).name) ? 'the name is used twice' : fault(item as RawTool));
-      if (reason !== null) listing.dropped.push({ name: nameOf(item), reason });
-      else names.add((item as RawTool).name) && listing.tools.push(item as RawTool);
+      if (reason !== null) {
+        listing.dropped.push({ name: nameOf(item), reason });
+        continue;
+      }
+      names.add((item as RawTool).name);
+      listing.tools.push(item as RawTool);
     }
     if (listing.tools.length + listing.dropped.length > limits.maxTools || bytes <= 0) {
       throw new PeerFault('RESULT_TOO_LARGE', `The server lists more than ${limits.maxTools} tools or ${limits.maxBytes} bytes of definitions.`);
@@ -68,9 +74,8 @@ async function listPage(channel: Channel, cursor: string | null, bounds: ListLim
 function unusable(item: unknown): string | null {
   if (!isObject(item)) return 'it is not an object';
   const { name, inputSchema } = item;
-  // eslint-disable-next-line no-control-regex -- names with control characters are what is looked for
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_LENGTH || /[\u0000-\u001f\u007f]/.test(name)) {
-    return `its name is not a text of 1 to ${MAX_NAME_LENGTH} characters`;
+  if (typeof name !== 'string' || name === '' || name.length > MAX_TOOL_NAME || !oneLine(name)) {
+    return `its name is not a text of 1 to ${MAX_TOOL_NAME} characters`;
   }
   if (!isObject(inputSchema)) return 'it has no input schema';
   return deeperThan(item, MAX_DEFINITION_DEPTH) ? `it is nested deeper than ${MAX_DEFINITION_DEPTH} levels` : null;
@@ -87,7 +92,7 @@ function deeperThan(root: object, limit: number): boolean {
 }
 
 function nameOf(item: unknown): string | null {
-  return isObject(item) && typeof item['name'] === 'string' ? item['name'].slice(0, MAX_NAME_LENGTH) : null;
+  return isObject(item) && typeof item['name'] === 'string' ? item['name'].slice(0, MAX_TOOL_NAME) : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,5 @@
 import type { Egress } from '../egress/egress.js';
-import { PeerFault } from '../errors.js';
+import { PeerFault, plainPeer } from '../errors.js';
 import { Channel, type ClientInfo } from './channel.js';
 import { EraCache } from './era-cache.js';
 import { SessionForgotten } from './faults.js';
@@ -11,6 +11,8 @@ import { SdkFetch } from './sdk-fetch.js';
 import { CallCancelled, type Era, type McpSession } from './session.js';
 import { callTool } from './tool-call.js';
 import type { ToolCaller } from './tool-caller.js';
+
+const MAX_SERVER_NAME = 200;
 
 /** What {@link SessionOpener} is built of. */
 export interface SessionOpenerOptions {
@@ -92,7 +94,8 @@ export class SessionOpener {
     const channel = new Channel({
       egress, url: http.url, credential: headers, era, protocolVersion: shake.protocolVersion, sessionId: shake.sessionId, clientInfo, parse, redact, clock,
     });
-    const server = shake.server === null ? null : { name: redact(shake.server.name), version: redact(shake.server.version) };
+    // Redacted before it is cut: half a credential is no longer recognised.
+    const server = shake.server === null ? null : { name: plainPeer(redact(shake.server.name), MAX_SERVER_NAME), version: plainPeer(redact(shake.server.version), MAX_SERVER_NAME) };
     const facts = { era, protocolVersion: shake.protocolVersion, server };
     return era === 'MODERN' ? new ModernSession(channel, facts, toolCaller) : new LegacySession(channel, facts, toolCaller);
   }

@@ -20,6 +20,9 @@ export async function callTool(channel: Channel, call: ToolCall): Promise<RawToo
   return toolResult(result);
 }
 
+/** More blocks than this are refused: each costs whoever shows them some microseconds, and half a million fit into a megabyte. */
+const MAX_BLOCKS = 5_000;
+
 /** Checks the frame of a result and leaves its values alone. */
 export function toolResult(result: Record<string, unknown>): RawToolResult {
   const { resultType, content, structuredContent, isError } = result;
@@ -30,6 +33,9 @@ export function toolResult(result: Record<string, unknown>): RawToolResult {
   if (resultType !== undefined && resultType !== 'complete') throw new PeerFault('PROTOCOL_ERROR', 'The server answered with a kind of result that isn\'t known.');
   if (!Array.isArray(content) && !(content === undefined && structuredContent !== undefined)) {
     throw new PeerFault('PROTOCOL_ERROR', 'The server answered tools/call without content.');
+  }
+  if (Array.isArray(content) && content.length > MAX_BLOCKS) {
+    throw new PeerFault('RESULT_TOO_LARGE', `The result has more than ${MAX_BLOCKS} content blocks. Ask for less.`);
   }
   return { content: (content as unknown[] | undefined) ?? [], ...(structuredContent === undefined ? {} : { structuredContent }), isError: isError === true };
 }

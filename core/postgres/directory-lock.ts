@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { fileFault, StartFault } from './start-fault.js';
 
@@ -21,12 +22,16 @@ export class DirectoryLock {
   private constructor(private readonly database: DatabaseSync) {}
 
   /**
-   * Takes the folder, and creates it (mode 0700) if it doesn't exist.
+   * Takes the folder, and creates it (mode 0700) if it doesn't exist. Waits three seconds for a holder that is just stopping.
    * @throws StartFault `DIRECTORY_IN_USE` naming the holder, `NO_PERMISSION`, `NO_SPACE`
    */
   static async acquire(directory: string, now: () => Date): Promise<DirectoryLock> {
-    const lock = await DirectoryLock.tryAcquire(directory, now);
-    if (lock !== null) return lock;
+    // Who was told to stop a moment ago may still be stopping.
+    for (let tries = 0; tries <= 15; tries += 1) {
+      const lock = await DirectoryLock.tryAcquire(directory, now);
+      if (lock !== null) return lock;
+      await delay(200);
+    }
     const holder = await readHolder(directory);
     const who = holder === null ? 'Another process' : `Process ${holder.pid} (since ${holder.since})`;
     throw new StartFault('DIRECTORY_IN_USE',

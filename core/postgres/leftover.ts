@@ -67,7 +67,7 @@ async function endProcess(pid: number, signal: NodeJS.Signals): Promise<boolean>
 /** In a container whose first process doesn't reap, the dead stay visible. */
 async function isZombie(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return /^Z/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  return stat.startsWith('Z', stat.lastIndexOf(')') + 2);
 }
 
 /** By its command line, which even the root of a container may read of another user's process; we start it with `-D <folder>`. */

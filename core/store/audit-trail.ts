@@ -21,6 +21,10 @@ export class AuditTrail {
     return pageOf(rows, request.first);
   }
 
+  byId(id: string): Promise<AuditEvent | null> {
+    return this.manager.findOneBy(AuditEvent, { id });
+  }
+
   count(teamId: string): Promise<number> {
     return this.manager.countBy(AuditEvent, { teamId });
   }

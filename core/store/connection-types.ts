@@ -3,6 +3,7 @@ import type { ConnectionTypeSpec } from '../connection/spec.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { newId } from './ids.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { storableJson } from './storable.js';
 
 /** The catalog: specs and what was observed of their servers. */
 export class ConnectionTypes {
@@ -24,8 +25,29 @@ export class ConnectionTypes {
     return this.manager.findBy(ConnectionTypeStatus, { connectionTypeId: In([...ids]) });
   }
 
-  async status(id: string): Promise<ConnectionTypeStatus> {
-    return this.manager.findOneByOrFail(ConnectionTypeStatus, { connectionTypeId: id });
+  /**
+   * The type with its status, which is locked until the transaction ends: whoever writes what was observed of a type or of its enrollments does so one
+   * after the other, and takes this lock before any of an enrollment's. Null when the type is gone; it can't go while the lock is held.
+   */
+  async lock(id: string): Promise<{ type: ConnectionType; status: ConnectionTypeStatus } | null> {
+    const type = await this.manager.findOne(ConnectionType, { where: { id }, lock: { mode: 'for_key_share' } });
+    const status = type === null ? null : await this.manager.findOne(ConnectionTypeStatus, { where: { connectionTypeId: id }, lock: { mode: 'pessimistic_write' } });
+    if (type === null || status === null) return null;
+    // Read again: it may have been changed while the lock was waited for.
+    const current = await this.manager.findOneBy(ConnectionType, { id });
+    return current === null ? null : { type: current, status };
+  }
+
+  /** Ends the lists that were read through shared enrollments of this condition, since nobody's login is shown without being shared. Returns whose they were. */
+  async endSharedLists(condition: { enrollmentId: string } | { ownerId: string }): Promise<string[]> {
+    const [column, value] = 'ownerId' in condition ? ['owner_id', condition.ownerId] : ['id', condition.enrollmentId];
+    const [rows] = (await this.manager.query(
+      `update connection_type_status s set tools_source = null, tools_synced_at = null, updated_at = now()
+       where s.tools_source = 'SHARED' and exists (select from enrollments e where e.connection_type_id = s.connection_type_id and e.${column} = $1 and e.shared)
+       returning s.connection_type_id as id`,
+      [value],
+    )) as [{ id: string }[], number];
+    return rows.map((row) => row.id);
   }
 
   /** Sorted by name; the cursor is the name. */
@@ -59,7 +81,12 @@ export class ConnectionTypes {
 
   /** Replaces what was observed. A deleted type is no error. */
   async updateStatus(id: string, values: Partial<Omit<ConnectionTypeStatus, 'connectionTypeId'>>): Promise<void> {
-    await this.manager.update(ConnectionTypeStatus, { connectionTypeId: id }, { ...values, updatedAt: new Date() });
+    await this.manager.update(ConnectionTypeStatus, { connectionTypeId: id }, { ...storableJson(values), updatedAt: new Date() });
+  }
+
+  /** Nobody else locks the type, or anything of it that is locked after it, until the transaction ends. */
+  async lockForRemoval(id: string): Promise<void> {
+    await this.manager.query('select from connection_types where id = $1 for update', [id]);
   }
 
   /** Deletes the type with everything that hangs on it; null when it is gone or its version has moved, else how many enrollments went with it. */

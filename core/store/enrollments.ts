@@ -1,7 +1,7 @@
 import { In, type EntityManager } from 'typeorm';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
-import { newId } from './ids.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { storableJson } from './storable.js';
 
 /** What a new enrollment is made of; id, times and status are filled in. */
 export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt'>;
@@ -9,10 +9,6 @@ export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt'>;
 /** Enrollments with their sealed credentials and status. */
 export class Enrollments {
   constructor(private readonly manager: EntityManager) {}
-
-  static newId(): string {
-    return newId();
-  }
 
   byId(id: string): Promise<Enrollment | null> {
     return this.manager.findOneBy(Enrollment, { id });
@@ -83,9 +79,47 @@ export class Enrollments {
     return result.affected === 1;
   }
 
+  /** Those of these enrollments that hold OAuth tokens, which can't be renewed until the transaction ends. */
+  async lockLogins(of: { enrollmentIds: readonly string[] } | { ownerId: string } | { connectionTypeId: string }): Promise<string[]> {
+    const [column, value] = 'ownerId' in of ? ['e.owner_id = $1', of.ownerId] : 'connectionTypeId' in of ? ['e.connection_type_id = $1', of.connectionTypeId] : ['e.id = any($1)', of.enrollmentIds];
+    const rows = (await this.manager.query(
+      `select c.enrollment_id as id from credentials c join enrollments e on e.id = c.enrollment_id where ${column} and c.kind = 'OAUTH' and c.sealed is not null order by c.enrollment_id for update of c`,
+      [value],
+    )) as { id: string }[];
+    return rows.map((row) => row.id);
+  }
+
+  /** Whether the credential still has that version, which then stays until the transaction ends. Whoever also locks other rows of the enrollment does so after this one. */
+  async isAtVersion(id: string, version: number): Promise<boolean> {
+    const rows = (await this.manager.query('select 1 from credentials where enrollment_id = $1 and version = $2 for update', [id, version])) as unknown[];
+    return rows.length === 1;
+  }
+
+  /** The enrollment, which can't go until the transaction ends; null when it is gone. */
+  lock(id: string): Promise<Enrollment | null> {
+    return this.manager.findOne(Enrollment, { where: { id }, lock: { mode: 'for_key_share' } });
+  }
+
+  /** Enrollments of the type whose own list of tools was never read, or not since the type had one; oldest first. */
+  async withoutTools(connectionTypeId: string): Promise<string[]> {
+    const rows = (await this.manager.query(
+      'select e.id from enrollments e join enrollment_status s on s.enrollment_id = e.id where e.connection_type_id = $1 and s.tools_synced_at is null order by e.id',
+      [connectionTypeId],
+    )) as { id: string }[];
+    return rows.map((row) => row.id);
+  }
+
+  /** From now on the type has the list: the logins' own are to be read again when that ends. */
+  async endOwnLists(connectionTypeId: string): Promise<void> {
+    await this.manager.query(
+      'update enrollment_status set tools_synced_at = null where tools_synced_at is not null and enrollment_id in (select id from enrollments where connection_type_id = $1)',
+      [connectionTypeId],
+    );
+  }
+
   /** A deleted enrollment is no error. */
   async updateStatus(id: string, values: Partial<Omit<EnrollmentStatus, 'enrollmentId'>>): Promise<void> {
-    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...values, updatedAt: new Date() });
+    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...storableJson(values), updatedAt: new Date() });
   }
 
   /** Returns whether there was one; the sealed value goes with it. */

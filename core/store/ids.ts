@@ -9,8 +9,3 @@ export function newId(): string {
 export function isId(text: string): boolean {
   return validate(text);
 }
-
-/** The moment that a UUID version 7 was made, in milliseconds since 1970. */
-export function idTime(id: string): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-}

@@ -56,6 +56,7 @@ export class Members {
 
   /** Ends a membership; enrollments and tokens go with it. Returns whether there was one. */
   async remove(teamId: string, id: string): Promise<boolean> {
+    await this.manager.query('delete from tokens where team_id = $1 and $2 = any(voucher_ids)', [teamId, id]);
     const result = await this.manager.delete(Member, { teamId, id });
     return (result.affected ?? 0) > 0;
   }

@@ -23,33 +23,51 @@ export class OAuthAuthorizations {
     return this.manager.findOne(OAuthAuthorization, { where: { enrollmentId }, order: { id: 'DESC' } });
   }
 
-  /** A new link; `expiresAt` is what the database will compare with. */
-  async insert(values: Pick<OAuthAuthorization, 'teamId' | 'enrollmentId' | 'memberId' | 'linkHash' | 'returnUrl' | 'expiresAt'>): Promise<OAuthAuthorization> {
+  /** A new link, good for `lifetimeMs` by the database's clock. */
+  async insert(values: Pick<OAuthAuthorization, 'teamId' | 'enrollmentId' | 'memberId' | 'linkHash' | 'returnUrl'>, lifetimeMs: number): Promise<OAuthAuthorization> {
     const now = new Date();
     const row = this.manager.create(OAuthAuthorization, {
-      ...values, id: newId(), state: 'LINKED', cookieHash: null, stateHash: null, sealed: null, clientId: null, issuer: null, scopes: [], message: null, createdAt: now, updatedAt: now,
+      ...values, id: newId(), expiresAt: await this.after(lifetimeMs), state: 'LINKED', cookieHash: null, stateHash: null, sealed: null, clientId: null, issuer: null, scopes: [], message: null, createdAt: now, updatedAt: now,
     });
     await this.manager.insert(OAuthAuthorization, row);
     return row;
   }
 
-  /** Moves one on, if it still stands at `from` and its time isn't over: false otherwise. */
-  async transition(id: string, from: OAuthAuthorizationState, values: Partial<Omit<OAuthAuthorization, 'id' | 'teamId' | 'enrollmentId' | 'memberId'>>): Promise<boolean> {
+  /** Whether its time is over, by the database's clock. */
+  async isOver(id: string): Promise<boolean> {
+    const rows = (await this.manager.query('select 1 from oauth_authorizations where id = $1 and expires_at > clock_timestamp()', [id])) as unknown[];
+    return rows.length === 0;
+  }
+
+  /**
+   * Moves one on, if it still stands at `from` and its time isn't over: false otherwise.
+   * @param lifetimeMs how long it may stand there; as long as before if it isn't given
+   */
+  async transition(id: string, from: OAuthAuthorizationState, values: Partial<Omit<OAuthAuthorization, 'id' | 'teamId' | 'enrollmentId' | 'memberId' | 'expiresAt'>>, lifetimeMs?: number): Promise<boolean> {
+    const expiry = lifetimeMs === undefined ? {} : { expiresAt: await this.after(lifetimeMs) };
     const result = await this.manager
-      .createQueryBuilder().update(OAuthAuthorization).set({ ...values, updatedAt: new Date() } as never)
+      .createQueryBuilder().update(OAuthAuthorization).set({ ...values, ...expiry, updatedAt: new Date() } as never)
       .where('id = :id and state = :from and expires_at > clock_timestamp()', { id, from }).execute();
     return result.affected === 1;
   }
 
-  /** Ends what is over its time, and what a newer consent of the same enrollment replaces (`enrollmentId`). Returns how many. */
+  /**
+   * Ends everything that is over its time, and, with `enrollmentId`, what a newer consent of that enrollment replaces: but for one that is being finished this moment, whose
+   * tokens would be lost unrevoked. Returns how many.
+   */
   async expire(enrollmentId: string | null): Promise<number> {
     const rows = (await this.manager.query(
       `with ended as (
          update oauth_authorizations set state = 'EXPIRED', sealed = null, message = coalesce(message, 'It was not finished in time.'), updated_at = now()
-         where state in ('LINKED', 'SENT', 'FINISHING') and (enrollment_id = $1 or ($1::uuid is null and expires_at < clock_timestamp())) returning 1)
+         where (state in ('LINKED', 'SENT', 'FINISHING') and expires_at < clock_timestamp()) or (state in ('LINKED', 'SENT') and enrollment_id = $1) returning 1)
        select count(*)::int as count from ended`,
       [enrollmentId],
     )) as { count: number }[];
     return rows[0]?.count ?? 0;
+  }
+
+  private async after(ms: number): Promise<Date> {
+    const rows = (await this.manager.query(`select clock_timestamp() + $1 * interval '1 millisecond' as at`, [ms])) as { at: Date }[];
+    return rows[0]!.at;
   }
 }

@@ -65,6 +65,12 @@ export class Repositories {
     this.oauthLeftovers = new OAuthLeftovers(manager);
   }
 
+  /** The time by the database's clock, which all processes share. */
+  async now(): Promise<Date> {
+    const rows = (await this.manager.query('select clock_timestamp() as now')) as { now: Date }[];
+    return rows[0]!.now;
+  }
+
   /** Tells every process, at commit, that something of the team changed. Keys only; never part of a call's transaction. */
   async announce(teamId: string): Promise<void> {
     await this.manager.query(`select pg_notify('fairlead_changed', $1)`, [teamId]);

@@ -1,6 +1,7 @@
-import { In, type EntityManager } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { IdempotencyKey, ToolCall, ToolCallPayload, type ToolCallStatus } from './entities/tool-call.entity.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { storable } from './storable.js';
 
 /** Which calls of a team are listed. */
 export interface ToolCallFilter {
@@ -21,31 +22,25 @@ export interface KeyClaim {
 /** How long keys, arguments and results are kept (design section 5). */
 const KEPT_FOR = `interval '24 hours'`;
 
-/** Columns of `tool_calls` that the calling process writes, with their types: one order for every statement. */
-const COLUMNS: readonly [name: string, type: string, value: (call: ToolCall) => unknown][] = [
-  ['id', 'uuid', (call) => call.id],
-  ['team_id', 'uuid', (call) => call.teamId],
-  ['process_id', 'uuid', (call) => call.processId],
-  ['caller_id', 'uuid', (call) => call.callerId],
-  ['caller_name', 'text', (call) => storable(call.callerName)],
-  ['on_behalf_of_id', 'uuid', (call) => call.onBehalfOfId],
-  ['on_behalf_of_name', 'text', (call) => call.onBehalfOfName === null ? null : storable(call.onBehalfOfName)],
-  ['token_id', 'uuid', (call) => call.tokenId],
-  ['request_id', 'text', (call) => storable(call.requestId)],
-  ['connection_type_id', 'uuid', (call) => call.connectionTypeId],
-  ['connection_type_name', 'text', (call) => call.connectionTypeName],
-  ['enrollment_id', 'uuid', (call) => call.enrollmentId],
-  ['enrollment_label', 'text', (call) => storable(call.enrollmentLabel)],
-  ['tool', 'text', (call) => storable(call.tool)],
-  ['status', 'text', (call) => call.status],
-  ['error', 'jsonb', (call) => call.error === null ? null : { ...call.error, message: storable(call.error.message) }],
-  ['started_at', 'timestamptz', (call) => call.startedAt],
-  ['finished_at', 'timestamptz', (call) => call.finishedAt],
-  ['duration_ms', 'double precision', (call) => call.durationMs],
-  ['kept', 'boolean', (call) => call.kept],
-];
-const NAMES = COLUMNS.map(([name]) => name).join(', ');
-const RECORDSET = `json_to_recordset($1::json) as r(${COLUMNS.map(([name, type]) => `${name} ${type}`).join(', ')})`;
+/** Columns of `tool_calls` that the calling process writes: one order for every statement. */
+const COLUMNS = {
+  id: 'uuid', team_id: 'uuid', process_id: 'uuid', caller_id: 'uuid', caller_name: 'text', on_behalf_of_id: 'uuid', on_behalf_of_name: 'text', token_id: 'uuid',
+  request_id: 'text', connection_type_id: 'uuid', connection_type_name: 'text', enrollment_id: 'uuid', enrollment_label: 'text', tool: 'text', status: 'text',
+  error: 'jsonb', started_at: 'timestamptz', finished_at: 'timestamptz', duration_ms: 'double precision', kept: 'boolean',
+} as const;
+const NAMES = Object.keys(COLUMNS).join(', ');
+const RECORDSET = `json_to_recordset($1::json) as r(${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})`;
+
+/** A row as `json_to_recordset` reads it. Written out, since this runs twice for every call. */
+function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
+  return {
+    id: call.id, team_id: call.teamId, process_id: call.processId, caller_id: call.callerId, caller_name: storable(call.callerName), on_behalf_of_id: call.onBehalfOfId,
+    on_behalf_of_name: call.onBehalfOfName === null ? null : storable(call.onBehalfOfName), token_id: call.tokenId, request_id: storable(call.requestId),
+    connection_type_id: call.connectionTypeId, connection_type_name: call.connectionTypeName, enrollment_id: call.enrollmentId, enrollment_label: storable(call.enrollmentLabel),
+    tool: storable(call.tool), status: call.status, error: call.error === null ? null : { ...call.error, message: storable(call.error.message) },
+    started_at: call.startedAt, finished_at: call.finishedAt, duration_ms: call.durationMs, kept: call.kept,
+  };
+}
 
 /**
  * Writes whole rows, whatever state the stored ones are in: a new row is inserted, an end replaces `RUNNING`.
@@ -82,12 +77,7 @@ const COMPLETE = `
 
 /** The parameter of {@link UPSERT_CALLS}. */
 export function recordset(calls: readonly ToolCall[]): string {
-  return JSON.stringify(calls.map((call) => Object.fromEntries(COLUMNS.map(([name, , value]) => [name, value(call)]))));
-}
-
-/** A text that PostgreSQL takes: without NUL, and with whole surrogate pairs only. One odd name must not fail a group. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\ufffd');
+  return JSON.stringify(calls.map(recordOf));
 }
 
 /** Records of calls, what is kept of them, and the idempotency keys that lead to them. */

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { Tool, type ToolChange } from './entities/tool.entity.js';
 import { newId } from './ids.js';
+import { storableJson } from './storable.js';
 
 /** A definition as it was read from a server. */
 export interface ToolDefinition {
@@ -69,12 +70,12 @@ export class Tools {
   async insert(scope: ToolScope, tool: ToolDefinition, change: ToolChange | null): Promise<void> {
     await this.manager.insert(Tool, {
       id: newId(), ...scope, scopeId: scope.enrollmentId ?? scope.connectionTypeId, name: tool.name, definition: tool.definition,
-      definitionHash: tool.hash, acceptedHash: tool.hash, change, removedAt: null, createdAt: new Date(),
+      definitionHash: tool.hash, acceptedHash: tool.hash, change: storableJson(change), removedAt: null, createdAt: new Date(),
     });
   }
 
   async update(id: string, values: Partial<Pick<Tool, 'definition' | 'definitionHash' | 'acceptedHash' | 'change' | 'removedAt'>>): Promise<void> {
-    await this.manager.update(Tool, { id }, values as never);
+    await this.manager.update(Tool, { id }, storableJson(values) as never);
   }
 
   /** Accepts the definition `hash` wherever the type's lists have a tool of that name with it. */
@@ -83,10 +84,5 @@ export class Tools {
       'update tools set accepted_hash = definition_hash, change = null where connection_type_id = $1 and name = $2 and definition_hash = $3',
       [connectionTypeId, name, hash],
     );
-  }
-
-  /** Forgets one list. */
-  async removeScope(scopeId: string): Promise<void> {
-    await this.manager.delete(Tool, { scopeId });
   }
 }

@@ -16,7 +16,8 @@ export interface ToolSyncPlan {
 /**
  * What must be written so that `stored` says what was `read`. Pure; a second run with the same reading plans nothing.
  * The first reading of a list records no changes. Later, a new or changed definition is recorded with its diff; under `BLOCK` a changed one keeps
- * the hash that was accepted, and so is not callable until a manager accepts it. A tool that is gone is marked, not deleted.
+ * the hash that was accepted, and so is not callable until a manager accepts it. A tool that is gone is marked, not deleted. The diff is always against
+ * what was accepted last: a server can't hide a change behind a second, harmless one.
  */
 export function planToolSync(stored: readonly Tool[], read: readonly RawTool[], onChange: ToolChangePolicy, now: Date): ToolSyncPlan {
   const plan: ToolSyncPlan = { insert: [], update: [] };
@@ -30,7 +31,7 @@ export function planToolSync(stored: readonly Tool[], read: readonly RawTool[], 
     const hash = definitionHash(raw);
     const old = known.get(raw.name);
     if (old === undefined) {
-      const change = stored.length === 0 ? null : { fromHash: null, toHash: hash, diff: { changes: [], truncated: false }, detectedAt };
+      const change = stored.length === 0 ? null : { fromHash: null, fromDefinition: null, toHash: hash, diff: { changes: [], truncated: false }, detectedAt };
       plan.insert.push({ tool: { name: raw.name, definition, hash }, change });
       continue;
     }
@@ -40,9 +41,8 @@ export function planToolSync(stored: readonly Tool[], read: readonly RawTool[], 
       plan.update.push({ id: old.id, values: { definition, removedAt: null } });
       continue;
     }
-    const back = hash === old.acceptedHash;
-    const change = back ? null : { fromHash: old.definitionHash, toHash: hash, diff: diffDefinitions(parseLossless(old.definition) as RawTool, raw), detectedAt };
-    plan.update.push({ id: old.id, values: { definition, definitionHash: hash, acceptedHash: onChange === 'BLOCK' ? old.acceptedHash : hash, change, removedAt: null } });
+    const change = changeSince(old, { hash, raw, detectedAt });
+    plan.update.push({ id: old.id, values: { definition, definitionHash: hash, acceptedHash: onChange === 'BLOCK' && change !== null ? old.acceptedHash : hash, change, removedAt: null } });
   }
   for (const old of stored) {
     if (!seen.has(old.name) && old.removedAt === null) plan.update.push({ id: old.id, values: { removedAt: now } });
@@ -50,10 +50,19 @@ export function planToolSync(stored: readonly Tool[], read: readonly RawTool[], 
   return plan;
 }
 
-/** Reads what is stored of a list, and writes what changed. For use inside a transaction. */
-export async function syncTools(repositories: Repositories, scope: ToolScope, read: readonly RawTool[], onChange: ToolChangePolicy, now: Date): Promise<void> {
+/** What a manager should look at now; null when the tool is back as it was accepted. */
+function changeSince(old: Tool, now: { hash: string; raw: RawTool; detectedAt: string }): ToolChange | null {
+  const { hash: toHash, raw, detectedAt } = now;
+  const [fromHash, fromDefinition] = old.change?.fromDefinition == null ? [old.definitionHash, old.definition] : [old.change.fromHash, old.change.fromDefinition];
+  if (fromHash === toHash) return null;
+  return { fromHash, fromDefinition, toHash, diff: diffDefinitions(parseLossless(fromDefinition) as RawTool, raw), detectedAt };
+}
+
+/** Reads what is stored of a list, and writes what changed; returns whether anything did. For use inside a transaction that holds the type's lock. */
+export async function syncTools(repositories: Repositories, scope: ToolScope, read: readonly RawTool[], onChange: ToolChangePolicy, now: Date): Promise<boolean> {
   const stored = await repositories.tools.inScope(scope.enrollmentId ?? scope.connectionTypeId);
   const plan = planToolSync(stored, read, onChange, now);
   for (const { tool, change } of plan.insert) await repositories.tools.insert(scope, tool, change);
   for (const { id, values } of plan.update) await repositories.tools.update(id, values);
+  return plan.insert.length + plan.update.length > 0;
 }

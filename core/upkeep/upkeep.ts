@@ -1,156 +1,158 @@
-import { withObservations, sameMeaning, type Observation } from '../connection/condition.js';
 import { credentialHeaders, credentialSecrets, type CredentialValue } from '../connection/credential.js';
 import type { ConnectionTypeSpec } from '../connection/spec.js';
 import { currentTarget, sameTarget } from '../connection/target.js';
+import { UserFault } from '../errors.js';
 import type { ProbeReport } from '../mcp/probe.js';
-import type { RawTool } from '../mcp/session.js';
-import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
+import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { Enrollment } from '../store/entities/enrollment.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { Scrubber } from '../tool/scrub.js';
 import type { CredentialBox } from './credential-box.js';
-import { authorization, credentialVerdict, reachability, toolsSynced, type CredentialVerdict } from './observations.js';
-import { syncTools } from './tool-sync.js';
+import type { Login, OAuthTokens } from './oauth-tokens.js';
+import { ProviderUnavailable } from './oauth-tokens-wait.js';
+import { credentialVerdict } from './observations.js';
+import { StatusWriter, type CredentialTrial, type SharedList } from './status-writer.js';
 
 /** Looks at a server, with or without a credential; never throws for what the server does. */
 export type Prober = (url: string, headers: Record<string, string>, timeoutMs: number) => Promise<ProbeReport>;
 
-/** What trying a credential showed. */
-export interface CredentialTrial {
-  verdict: CredentialVerdict;
-  report: ProbeReport;
-  /** The tools that this login sees, scrubbed of the credential; null when they could not be read. */
-  tools: RawTool[] | null;
+/** What {@link Upkeep} is built of. */
+export interface UpkeepOptions {
+  store: Store;
+  box: CredentialBox;
+  probe: Prober;
+  now: () => Date;
+  /** Keeps the OAuth of types true, after each look at their servers; left out where there is none. */
+  oauth?: { check(type: ConnectionType, report: ProbeReport): Promise<void> };
+  /** Renews OAuth logins before they are tried, and once when they are refused; left out where there are none. */
+  tokens?: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
+  /** Called after something that callers rely on was written outside of a caller's transaction. Other processes hear `fairlead_changed`. */
+  changed: (teamId: string) => void;
+}
+
+const LOGINS_AT_ONCE = 4;
+const LOGIN_WAIT_MS = 60_000;
+
+/** An enrollment with its credential in clear. */
+interface Opened {
+  type: ConnectionType;
+  enrollment: Enrollment;
+  value: CredentialValue;
+  version: number;
 }
 
 /**
  * The acts that keep connections true: looking at servers, trying credentials, reading tools, and writing what was seen as conditions.
  * Each is idempotent and level-triggered: it starts from what is stored, and a second run right after the first writes nothing but times.
- * No transaction is open while the network is asked.
+ * No transaction is open while the network is asked; what was seen of an address that isn't the type's any more is thrown away.
  */
 export class Upkeep {
-  constructor(private readonly store: Store, private readonly box: CredentialBox, private readonly probe: Prober, private readonly clock: () => Date) {}
+  /** Writes what was seen, for use inside a caller's transaction. */
+  readonly status: StatusWriter;
+
+  constructor(private readonly options: UpkeepOptions) {
+    this.status = new StatusWriter(options.now);
+  }
 
   /** Looks at the server as a stranger. */
   look(spec: ConnectionTypeSpec): Promise<ProbeReport> {
-    return this.probe(spec.serverUrl, {}, spec.health.timeoutSeconds * 1000);
+    return this.options.probe(spec.serverUrl, {}, spec.health.timeoutSeconds * 1000);
   }
 
   /** Tries a credential, and compares with what a stranger sees. */
   async tryCredential(spec: ConnectionTypeSpec, value: CredentialValue): Promise<CredentialTrial> {
     const headers = credentialHeaders(spec, value);
     const bare = Object.keys(headers).length === 0;
-    const [report, without] = await Promise.all([this.probe(spec.serverUrl, headers, spec.health.timeoutSeconds * 1000), bare ? null : this.look(spec)]);
+    const [report, other] = await Promise.all([this.options.probe(spec.serverUrl, headers, spec.health.timeoutSeconds * 1000), bare ? null : this.look(spec)]);
     const tools = report.tools === null ? null : new Scrubber(credentialSecrets(spec, value)).value(report.tools);
-    return { verdict: credentialVerdict(spec.authMethod, report, without), report, tools };
+    return { verdict: credentialVerdict(spec.authMethod, report, other), report, stranger: other ?? report, tools };
   }
 
-  /** Looks at a type's server now, and writes conditions and, where it belongs to the type, its list of tools. */
+  /** Looks at a type's server now, and writes conditions and, where it belongs to the type, its list of tools; where that has ended, logins read their own. */
   async checkType(typeId: string): Promise<void> {
-    const type = await this.store.connectionTypes.byId(typeId);
+    const type = await this.options.store.connectionTypes.byId(typeId);
     if (type === null) return;
     const report = await this.look(type.spec);
-    const shared = report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.listThroughShared(type) : null;
-    await this.store.transaction((repositories) => this.writeType(repositories, type, report, shared));
+    const shared = report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS';
+    await this.#write(type.teamId, (repositories) => this.status.writeType(repositories, type, report, shared));
+    await this.options.oauth?.check(type, report);
+    await this.readLogins(typeId);
   }
 
   /** Tries an enrollment's stored credential now, and writes its conditions and its own list of tools. Suspended and empty ones are left alone. */
   async checkEnrollment(enrollmentId: string): Promise<void> {
-    const opened = await this.openEnrollment(enrollmentId);
+    const opened = await this.#open(enrollmentId);
     if (opened === null) return;
-    const { type, enrollment, value, version } = opened;
-    const trial = await this.tryCredential(type.spec, value);
-    await this.store.transaction(async (repositories) => {
-      const [credential] = await repositories.enrollments.credentials([enrollmentId]);
-      if (credential?.version !== version) return;
-      await this.writeTrial(repositories, type, enrollment, trial);
+    const { type, enrollment } = opened;
+    const { trial, version } = await this.#tried(opened);
+    await this.#write(type.teamId, (repositories) => this.status.writeTrial(repositories, type, enrollment.id, trial, version));
+  }
+
+  /** Reads the lists that logins of a type are to have of their own and don't have yet: each login is asked for itself. */
+  async readLogins(typeId: string): Promise<void> {
+    const { store } = this.options;
+    const [status] = await store.connectionTypes.statuses([typeId]);
+    if (status === undefined || status.toolsSource !== null) return;
+    const waiting = await store.enrollments.withoutTools(typeId);
+    const work = async (): Promise<void> => {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await this.checkEnrollment(id);
+    };
+    await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, work));
+  }
+
+  async #write(teamId: string, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
+    const changed = await this.options.store.transaction(async (repositories) => {
+      const written = await work(repositories);
+      if (written) await repositories.announce(teamId);
+      return written;
     });
+    if (changed) this.options.changed(teamId);
   }
 
-  /** Writes what a trial showed. For use inside a transaction, after the credential was stored. */
-  async writeTrial(repositories: Repositories, type: ConnectionType, enrollment: Enrollment, trial: CredentialTrial): Promise<void> {
-    const now = this.clock();
-    const [status] = await repositories.enrollments.statuses([enrollment.id]);
-    const conditions = withObservations(status?.conditions ?? [], authorization(type.spec.authMethod, trial.verdict), type.version, now);
-    const values = { conditions, toolsSyncedAt: status?.toolsSyncedAt ?? null };
-    if (trial.tools !== null) {
-      const typeStatus = await repositories.connectionTypes.status(type.id);
-      const own = typeStatus.toolsSource === null && !enrollment.shared;
-      if (own) {
-        await syncTools(repositories, { teamId: type.teamId, connectionTypeId: type.id, enrollmentId: enrollment.id }, trial.tools, type.spec.toolPolicy.onChange, now);
-        values.toolsSyncedAt = now;
-      } else if (enrollment.shared && typeStatus.toolsSource !== 'ANONYMOUS') {
-        await syncTools(repositories, typeScope(type), trial.tools, type.spec.toolPolicy.onChange, now);
-        const observed = withObservations(typeStatus.conditions, [toolsSynced('SHARED', trial.tools.length)], type.version, now);
-        await repositories.connectionTypes.updateStatus(type.id, { toolsSource: 'SHARED', toolsSyncedAt: now, conditions: observed });
-      }
-      await repositories.connectionTypes.updateStatus(type.id, facts(trial.report));
-    }
-    await repositories.enrollments.updateStatus(enrollment.id, values);
+  /** Tries what was opened; an OAuth login that is refused is renewed, and tried once more. */
+  async #tried({ type, enrollment, value, version }: Opened): Promise<{ trial: CredentialTrial; version: number }> {
+    const trial = await this.tryCredential(type.spec, value);
+    const { tokens } = this.options;
+    if (trial.verdict !== 'REJECTED' || value.kind !== 'OAUTH' || tokens === undefined) return { trial, version };
+    const login = await orNull(tokens.refreshAfterRefusal(enrollment.id, version, { timeoutMs: LOGIN_WAIT_MS }));
+    return login === null ? { trial, version } : { trial: await this.tryCredential(type.spec, login.value), version: login.version };
   }
 
-  /** Writes what a look at the server showed. For use inside a transaction. `shared` is the list read through a shared enrollment, if one was. */
-  async writeType(repositories: Repositories, type: ConnectionType, report: ProbeReport, shared: RawTool[] | null): Promise<void> {
-    const now = this.clock();
-    const before = await repositories.connectionTypes.status(type.id);
-    const observations = reachability(report);
-    const values: Partial<ConnectionTypeStatus> = { lastCheckedAt: now, ...facts(report) };
-    const tools = report.tools ?? shared;
-    if (tools !== null) {
-      values.toolsSource = report.tools === null ? 'SHARED' : 'ANONYMOUS';
-      values.toolsSyncedAt = now;
-      await syncTools(repositories, typeScope(type), tools, type.spec.toolPolicy.onChange, now);
-      observations.push(toolsSynced(values.toolsSource, tools.length));
-    } else if (report.verdict === 'AUTHENTICATION_REQUIRED') {
-      values.toolsSource = null;
-      await repositories.tools.removeScope(type.id);
-      observations.push(toolsSynced(null, 0));
-    }
-    const conditions = withObservations(before.conditions, observations, type.version, now);
-    if (!sameMeaning(before.conditions, conditions)) values.conditions = conditions;
-    await repositories.connectionTypes.updateStatus(type.id, values);
-  }
-
-  /** An enrollment with its credential in clear; null when it is gone, suspended, or holds nothing. */
-  async openEnrollment(enrollmentId: string): Promise<{ type: ConnectionType; enrollment: Enrollment; value: CredentialValue; version: number } | null> {
-    const enrollment = await this.store.enrollments.byId(enrollmentId);
-    const type = enrollment === null ? null : await this.store.connectionTypes.byId(enrollment.connectionTypeId);
-    const [credential] = await this.store.enrollments.credentials([enrollmentId]);
+  /** An enrollment with its credential in clear; null when it is gone, suspended, holds nothing, or is a login that can't be renewed now. */
+  async #open(enrollmentId: string): Promise<Opened | null> {
+    const { store, box } = this.options;
+    const enrollment = await store.enrollments.byId(enrollmentId);
+    const type = enrollment === null ? null : await store.connectionTypes.byId(enrollment.connectionTypeId);
+    const [credential] = await store.enrollments.credentials([enrollmentId]);
     if (enrollment === null || type === null || credential === undefined) return null;
     const target = enrollment.confirmedTarget;
     if (!sameTarget(target, currentTarget(type.spec)) || (credential.sealed === null && credential.kind !== 'NONE')) return null;
-    const key = { teamId: enrollment.teamId, enrollmentId, version: credential.version, target };
-    return { type, enrollment, value: await this.box.open(key, credential.sealed, type.spec), version: credential.version };
-  }
-
-  /** The list as the first shared enrollment that works sees it, or null. */
-  private async listThroughShared(type: ConnectionType): Promise<RawTool[] | null> {
-    for (const candidate of await this.store.enrollments.shared(type.id)) {
-      const opened = await this.openEnrollment(candidate.id);
-      if (opened === null) continue;
-      const trial = await this.tryCredential(type.spec, opened.value);
-      if (trial.tools !== null) return trial.tools;
+    if (credential.kind === 'OAUTH' && this.options.tokens !== undefined) {
+      const login = await orNull(this.options.tokens.current(enrollmentId, { timeoutMs: LOGIN_WAIT_MS }));
+      return login === null ? null : { type, enrollment, value: login.value, version: login.version };
     }
-    return null;
+    const key = { teamId: enrollment.teamId, enrollmentId, version: credential.version, target };
+    return { type, enrollment, value: await box.open(key, credential.sealed, type.spec), version: credential.version };
   }
 
-  /** Records that something was seen in passing, by a call: the conditions, if they mean something new. */
-  async observeType(typeId: string, observations: Observation[]): Promise<void> {
-    await this.store.transaction(async (repositories) => {
-      const type = await repositories.connectionTypes.byId(typeId);
-      if (type === null) return;
-      const { conditions: before } = await repositories.connectionTypes.status(typeId);
-      const conditions = withObservations(before, observations, type.version, this.clock());
-      if (!sameMeaning(before, conditions)) await repositories.connectionTypes.updateStatus(typeId, { conditions });
-    });
+  /** The list as the first shared enrollment that works sees it. */
+  async #listThroughShared(type: ConnectionType): Promise<SharedList> {
+    let list: SharedList = 'NONE';
+    for (const candidate of await this.options.store.enrollments.shared(type.id)) {
+      const opened = await this.#open(candidate.id);
+      if (opened === null) continue;
+      const { trial } = await this.#tried(opened);
+      if (trial.tools !== null) return trial.tools;
+      if (trial.verdict === 'NOT_TRIED') list = 'AS_IT_IS';
+    }
+    return list;
   }
 }
 
-function typeScope(type: ConnectionType) {
-  return { teamId: type.teamId, connectionTypeId: type.id, enrollmentId: null };
-}
-
-function facts(report: ProbeReport): Partial<ConnectionTypeStatus> {
-  if (report.protocolVersion === null) return {};
-  return { era: report.era, protocolVersion: report.protocolVersion, serverName: report.server?.name ?? null, serverVersion: report.server?.version ?? null };
+/** Null for a login that can't be had: why is on record as its conditions. */
+function orNull(login: Promise<Login>): Promise<Login | null> {
+  return login.catch((error: unknown) => {
+    if (error instanceof UserFault || error instanceof ProviderUnavailable) return null;
+    throw error;
+  });
 }

@@ -323,13 +323,13 @@ describe('operation', () => {
     gate.release?.();
   });
 
-  it('finishes what is running when it closes', async () => {
+  it('finishes what is running when it closes, and waits for nothing else', async () => {
     let entered!: () => void;
     const running = new Promise<void>((resolve) => { entered = resolve; });
     await start({ context: async ({ requestId }) => { setImmediate(entered); return { requestId }; } });
     const answer = post('{ slow }');
     await running;
-    const closed = server!.close(30_000);
+    const closed = server!.close(120_000);
     gate.release!();
     expect(await (await answer).json()).toEqual({ data: { slow: 'done' } });
     await closed;
@@ -356,18 +356,15 @@ describe('the explorer', () => {
     const html = await redirect.text();
     const policy = redirect.headers.get('content-security-policy')!;
     expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
-    expect(html).not.toMatch(/https?:\/\//);
+    const assets = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!).filter((path) => !path.startsWith('data:'));
+    expect(assets).toEqual(['/explorer/script.js']);
+    expect(html).not.toContain('<script>');
+    const script = await (await fetch(new URL(assets[0]!, server!.url))).text();
     // Seen in a browser: without this, GraphiQL's history keeps the pasted token.
-    expect(html.indexOf("defineProperty(window, 'localStorage'")).toBeGreaterThan(0);
-    const assets = [...html.matchAll(/(?:src|href|from) ?=? ?"([^"]+)"/g)].map(([, path]) => path!);
-    expect(assets.length).toBeGreaterThanOrEqual(3);
-    for (const path of [...assets, '/explorer/assets/graphqlWorker.js']) {
-      const asset = await fetch(new URL(path, server!.url));
-      expect([path, asset.status]).toEqual([path, 200]);
-      await asset.arrayBuffer();
-    }
-    expect((await fetch(`${server!.url}/explorer/assets/nope.js`)).status).toBe(404);
-    expect((await fetch(`${server!.url}/explorer/assets/..%2f..%2fpackage.json`)).status).toBe(404);
+    expect(script.indexOf("defineProperty(window, 'localStorage'")).toBeGreaterThan(0);
+    expect(script.indexOf("defineProperty(window, 'localStorage'")).toBeLessThan(1_000);
+    expect((await fetch(`${server!.url}/explorer/nope.js`)).status).toBe(404);
+    expect((await fetch(`${server!.url}/explorer/..%2f..%2fpackage.json`)).status).toBe(404);
   });
 
   it('is not there when introspection is off, nor is the schema', async () => {

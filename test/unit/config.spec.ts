@@ -35,7 +35,7 @@ const installation = {
 describe('Without any setting', () => {
   test('fairlead dev runs locally on the defaults of the contract', () => {
     expect(loadConfig({}, 'dev')).toEqual({
-      mode: 'dev', localMode: true, host: '127.0.0.1', port: 4000, publicUrl: null, corsOrigins: [], stateDir: resolve('.fairlead'), databaseUrl: null, databasePoolSize: 10,
+      mode: 'dev', localMode: true, host: '127.0.0.1', port: 4000, publicUrl: null, clientMetadataUrl: null, returnOrigins: [], corsOrigins: [], stateDir: resolve('.fairlead'), databaseUrl: null, databasePoolSize: 10,
       migrateOnStart: true, keys: null, egressAllow: '', oidc: null, metrics: null, logLevel: 'info', introspection: true, bodyLimitBytes: 1_048_576,
       shutdownTimeoutMs: 10_000, searchPath: '/usr/bin:/bin', warnings: [],
     });
@@ -52,7 +52,7 @@ test('An installation has metrics on, introspection off and no local mode', () =
   const config = loadConfig(installation, 'api');
   expect(config).toMatchObject({ localMode: false, introspection: false, metrics: { host: '127.0.0.1', port: 9464 }, databaseUrl: installation.DATABASE_URL, keys: ring });
   expect(config.oidc).toEqual({
-    issuer: 'https://login.example.com/realms/a', audience: 'fairlead', subjectClaim: 'sub', nameClaim: 'name', groupsClaim: null, groups: [], admins: [],
+    issuer: 'https://login.example.com/realms/a', audience: 'fairlead', subjectClaim: 'sub', nameClaim: 'name', groupsClaim: null, groups: [], admins: [], signIn: null,
   });
 });
 
@@ -90,8 +90,23 @@ test('What Kubernetes sets for Services named fairlead is no setting and no faul
   expect(loadConfig({ ...installation, ...links }, 'api').metrics).toEqual({ host: '127.0.0.1', port: 9464 });
 });
 
-test('Settings of the contract that are not used yet are a warning', () => {
-  expect(loadConfig({ FAIRLEAD_RETURN_URLS: 'https://x.example.com' }, 'dev').warnings).toEqual(["FAIRLEAD_RETURN_URLS is set, and this version doesn't use it."]);
+test('An issuer without a client for signing in is a warning', () => {
+  expect(loadConfig(installation, 'api').warnings).toEqual([expect.stringContaining('FAIRLEAD_OIDC_CLIENT_ID is not set')]);
+  expect(loadConfig({ ...installation, FAIRLEAD_OIDC_CLIENT_ID: 'fairlead' }, 'api').warnings).toEqual([]);
+  expect(loadConfig({}, 'dev').warnings).toEqual([]);
+});
+
+test('What OAuth needs: a client at the issuer, return origins, and the place of the client metadata document', () => {
+  const config = loadConfig({
+    ...installation, FAIRLEAD_OIDC_CLIENT_ID: 'fairlead', FAIRLEAD_OIDC_CLIENT_SECRET: 's', FAIRLEAD_RETURN_URLS: 'https://a.example.com, https://b.example.com',
+    FAIRLEAD_CLIENT_METADATA_URL: 'https://www.example.com/fairlead-client.json',
+  }, 'api');
+  expect(config.oidc!.signIn).toEqual({ clientId: 'fairlead', clientSecret: 's' });
+  expect(config.returnOrigins).toEqual(['https://a.example.com', 'https://b.example.com']);
+  expect(config.clientMetadataUrl).toBe('https://www.example.com/fairlead-client.json');
+  expect(faultsOf({ ...installation, FAIRLEAD_OIDC_CLIENT_SECRET: 's' }, 'api').map(({ key }) => key)).toEqual(['FAIRLEAD_OIDC_CLIENT_ID']);
+  const wrong = { FAIRLEAD_CLIENT_METADATA_URL: 'https://www.example.com/', FAIRLEAD_RETURN_URLS: 'https://a.example.com/path' };
+  expect(faultsOf(wrong).map(({ key }) => key)).toEqual(['FAIRLEAD_CLIENT_METADATA_URL', 'FAIRLEAD_RETURN_URLS']);
 });
 
 describe('The address', () => {

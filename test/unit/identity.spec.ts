@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
+import { claimText, subjectOf } from '#api/identity/claims.js';
 import { bearerOf } from '#api/identity/bearer.js';
 import { isFairleadToken, mintToken, parseToken } from '#api/identity/fairlead-token.js';
-import { grantsOf, parseGroupRoles } from '#api/identity/group-roles.js';
+import { grantsOf } from '#api/identity/group-roles.js';
 import { IdentityFault } from '#api/identity/identity-fault.js';
-import { roleAtLeast } from '#core/connection/role.js';
+import { roleAtLeast, type Role } from '#core/connection/role.js';
 
 describe('a Fairlead token', () => {
   it('is recognised again by its hash, and its prefix says little', () => {
@@ -41,30 +42,21 @@ describe('the Authorization header', () => {
 });
 
 describe('the mapping of groups to roles', () => {
-  it('is read with all its faults at once', () => {
-    expect(parseGroupRoles('devs=payments:MEMBER, leads=payments:MANAGER,\n/org/a=b:c=ops:ADMIN,')).toEqual({
-      groups: [
-        { group: 'devs', team: 'payments', role: 'MEMBER' }, { group: 'leads', team: 'payments', role: 'MANAGER' }, { group: '/org/a=b:c', team: 'ops', role: 'ADMIN' },
-      ],
-      faults: [],
-    });
-    expect(parseGroupRoles('')).toEqual({ groups: [], faults: [] });
-    expect(parseGroupRoles('devs, a=B:MEMBER, b=c:member, d=E:x').faults).toEqual([
-      '"devs" is not of the form group=team:ROLE',
-      '"a=B:MEMBER": "B" can\'t be a team\'s slug (lower-case letters, digits and hyphens, at most 63)',
-      '"b=c:member": "member" is no role; roles are MEMBER, MANAGER, ADMIN',
-      '"d=E:x": "E" can\'t be a team\'s slug (lower-case letters, digits and hyphens, at most 63)',
-      '"d=E:x": "x" is no role; roles are MEMBER, MANAGER, ADMIN',
-    ]);
-  });
-
   it('grants the strongest role that any group of a person has in a team', () => {
-    const { groups } = parseGroupRoles('a=x:MANAGER,b=x:MEMBER,c=x:ADMIN,b=y:MEMBER');
+    const groups = [['a', 'x', 'MANAGER'], ['b', 'x', 'MEMBER'], ['c', 'x', 'ADMIN'], ['b', 'y', 'MEMBER']].map(([group, team, role]) => ({ group: group!, team: team!, role: role as Role }));
     expect(grantsOf(groups, ['b', 'a'])).toEqual([{ team: 'x', role: 'MANAGER' }, { team: 'y', role: 'MEMBER' }]);
     expect(grantsOf(groups, ['A', 'unknown'])).toEqual([]);
   });
 
   it('knows the order of roles', () => {
     expect([roleAtLeast('MANAGER', 'MEMBER'), roleAtLeast('MEMBER', 'MANAGER'), roleAtLeast('ADMIN', 'ADMIN')]).toEqual([true, false, true]);
+  });
+});
+
+describe('claims', () => {
+  it('that no database holds are none: half of a character would make one person of two', () => {
+    expect(['a\ud800', 'a\udc00b', 'a\u0000', 'a\u0085'].map((claim) => claimText(claim, 10))).toEqual([null, null, null, null]);
+    expect(() => subjectOf({ sub: 'a\ud800' }, 'sub')).toThrow('claim sub is missing or no plain text');
+    expect(claimText('🗝️', 10)).toBe('🗝️');
   });
 });

@@ -1,5 +1,6 @@
-import { Args, Ctx, Field, FieldResolver, ID, ObjectType, Resolver, Root } from 'type-graphql';
+import { Args, Ctx, Field, FieldResolver, ObjectType, Resolver, Root } from 'type-graphql';
 import type { AuditEvent, AuditOutcome } from '#core/store/entities/audit-event.entity.js';
+import { isId } from '#core/store/ids.js';
 import type { Store } from '#core/store/store.js';
 import { requireRole } from '../../access.js';
 import type { Context } from '../../context.js';
@@ -9,7 +10,7 @@ import { connectionType, connectionView, PageArgs, pageRequest } from '../../gra
 import { DateTimeScalar } from '../../graphql/scalars.js';
 import { UserErrorCode } from '../../graphql/user-error.type.js';
 import { membershipIn } from '../../identity/principal.js';
-import { TeamType } from '../team/team.type.js';
+import { NodeType, TeamType } from '../team/team.type.js';
 import type { TeamView } from '../team/team.view.js';
 
 export const AuditOutcomeEnum = enumType<AuditOutcome>('AuditOutcome', 'How an audited act ended.', {
@@ -18,9 +19,8 @@ export const AuditOutcomeEnum = enumType<AuditOutcome>('AuditOutcome', 'How an a
   FAILED: 'It failed through a fault of Fairlead.',
 });
 
-@ObjectType('AuditEvent', { description: 'Who did what, and how it ended. Calls that were made are in `toolCalls`.', simpleResolvers: true })
-export class AuditEventType {
-  @Field(() => ID, { description: 'Opaque.' }) id!: string;
+@ObjectType('AuditEvent', { implements: NodeType, description: 'Who did what, and how it ended. Calls that were made are in `toolCalls`.', simpleResolvers: true })
+export class AuditEventType extends NodeType {
   @Field(() => String, { description: 'Who, as they were named at the time.' }) actorName!: string;
   @Field(() => String, { nullable: true, description: 'On whose behalf, if that is somebody else.' }) onBehalfOfName!: string | null;
   @Field(() => String, { description: 'The mutation\'s name.' }) action!: string;
@@ -42,13 +42,14 @@ export class TeamAuditResolver {
   @FieldResolver(() => AuditEventPage, { nullable: true, description: 'Who did what, newest first. For managers; null, with an error, for others.' })
   async auditEvents(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
     requireRole(membershipIn(context.principal, team.teamId)!, 'MANAGER', 'Reading the audit trail');
-    const request = pageRequest(args);
+    const request = pageRequest(args, isId);
     const page = await this.store.audit.page(team.teamId, request);
     return connectionView(page, request, (event) => event.id, auditEventView, () => this.store.audit.count(team.teamId));
   }
 }
 
-function auditEventView(event: AuditEvent) {
+/** An event as GraphQL shows it. */
+export function auditEventView(event: AuditEvent) {
   const { actorName, onBehalfOfName, action, subjectType, subjectName, outcome, code, requestId, occurredAt } = event;
-  return { id: nodeId('AuditEvent', event.id), actorName, onBehalfOfName, action, subjectType, subjectName, outcome, code, requestId, occurredAt };
+  return { __typename: 'AuditEvent' as const, id: nodeId('AuditEvent', event.id), actorName, onBehalfOfName, action, subjectType, subjectName, outcome, code, requestId, occurredAt };
 }

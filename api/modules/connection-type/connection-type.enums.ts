@@ -8,7 +8,7 @@ export const AuthMethodEnum = enumType<AuthMethod>('AuthMethod', 'How a teammate
   NONE: 'The server wants no credential.',
   ACCESS_TOKEN: 'An access token or API key in one header.',
   CUSTOM_HEADERS: 'Values for one or more headers.',
-  OAUTH: 'A login with consent. NOT_AVAILABLE in this version.',
+  OAUTH: 'A login at the server\'s authorization server, with consent.',
 });
 
 export const OriginEnum = enumType<Origin>('Origin', 'Who owns an object\'s spec.', {

@@ -17,11 +17,13 @@ export class HeaderDeclarationInput {
   @Field(() => Boolean, { nullable: true, description: 'Whether the value is a secret; true if absent.' }) secret?: boolean | null;
 }
 
-@InputType({ description: 'The OAuth client. NOT_AVAILABLE in this version.' })
+@InputType({ description: 'The OAuth client. All optional: left out, the client is registered automatically where the server allows it.' })
 export class OAuthSettingsInput {
   @Field(() => String, { nullable: true, description: 'A client that was registered beforehand.' }) clientId?: string | null;
   @Field(() => String, { nullable: true, description: 'Its secret; write-only.' }) clientSecret?: string | null;
-  @Field(() => [String], { nullable: true, description: 'Scopes to ask for.' }) scopes?: string[] | null;
+  @Field(() => [String], { nullable: true, description: 'Scopes to ask for; if absent, those that the server names.' }) scopes?: string[] | null;
+  @Field(() => Boolean, { nullable: true, description: 'Admits an authorization server that supports PKCE with S256 but doesn\'t advertise it, as Entra ID and Cognito do; PKCE is used all the same. False if absent.' })
+  allowUnadvertisedPkce?: boolean | null;
 }
 
 @InputType({ description: 'How a server is looked at.' })

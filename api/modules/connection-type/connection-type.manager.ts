@@ -1,22 +1,25 @@
-import { withObservations } from '#core/connection/condition.js';
 import { connectionTypeName, connectionTypeSpec, deriveName, type ConnectionTypeSpec } from '#core/connection/spec.js';
 import { currentTarget, sameTarget } from '#core/connection/target.js';
 import { UserFault } from '#core/errors.js';
+import { canonicalJson } from '#core/json/canonical.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { OAuthClient } from '#core/store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '#core/store/store.js';
+import type { Leftovers } from '#core/upkeep/leftovers.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeById, requireRole, teamBySlug } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import { withoutNulls } from '../../graphql/without-nulls.js';
 import type { RateLimit } from '../../rate-limit.js';
 import type { Act } from '../../mutation.js';
+import { secretOf, type OAuthPlanner } from './oauth-plan.js';
 import type { CheckConnectionTypeInput, CreateConnectionTypeInput, DeleteConnectionTypeInput, UpdateConnectionTypeInput } from './connection-type.input.js';
 
 /** Rules of the catalog (design sections 3.1 and 4). */
 export class ConnectionTypeManager {
-  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly checks: RateLimit) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly planner: OAuthPlanner, private readonly leftovers: Leftovers, private readonly checks: RateLimit) {}
 
   /** Managers only. Looks at the server first, and refuses what can't work. */
   async create(act: Act, input: CreateConnectionTypeInput): Promise<ConnectionType> {
@@ -24,22 +27,33 @@ export class ConnectionTypeManager {
     const { team, membership } = await teamBySlug(this.store, principal, input.team);
     act.about(team.id);
     requireRole(membership, 'MANAGER', 'Adding connection types');
-    refuseOAuth(input);
-    const { team: _team, name: wanted, allowUnreachable, oauth: _oauth, ...fields } = input;
+    const { team: _team, name: wanted, allowUnreachable, ...fields } = input;
     const spec = parseInput(connectionTypeSpec, withoutNulls(fields));
+    const secret = secretOf(input.oauth) ?? null;
     const name = wanted == null ? deriveName(spec.displayName) : parseInput(connectionTypeName, wanted, ['input', 'name']);
     if (name === null) throw new UserFault('INVALID', 'No name can be derived from this display name: give one, e.g. warehouse-api.', { field: ['input', 'name'] });
     if ((await this.store.connectionTypes.byName(team.id, name)) !== null) throw nameTaken(name);
     this.checks.take(membership.memberId);
     const report = await this.upkeep.look(spec);
     refuseUnusable(spec, report, allowUnreachable === true);
+    const plan = await this.planner.plan(spec, secret, report);
+    const insert = async (repositories: Repositories) => {
+      const type = await repositories.connectionTypes.insert(team.id, name, spec);
+      await this.upkeep.status.writeType(repositories, type, report, 'NONE');
+      act.about(team.id, { type: 'ConnectionType', id: type.id, name });
+      return { type, client: plan === null ? null : await this.planner.save(repositories, type, plan) };
+    };
     try {
-      return await act.commit(async (repositories) => {
-        const type = await repositories.connectionTypes.insert(team.id, name, spec);
-        await this.upkeep.writeType(repositories, type, report, null);
-        act.about(team.id, { type: 'ConnectionType', id: type.id, name });
-        return type;
-      });
+      if (plan === null) return (await act.commit(insert)).type;
+      // On record before anything is registered; what is refused then is taken back.
+      const { type, client } = await this.store.transaction(insert);
+      try {
+        await this.planner.finish(type, client!, plan);
+      } catch (error) {
+        await this.store.transaction((repositories) => repositories.connectionTypes.remove(type.id, null));
+        throw error;
+      }
+      return await act.commit(async () => type);
     } catch (error) {
       if (isUniqueViolation(error)) throw nameTaken(name);
       throw error;
@@ -48,33 +62,50 @@ export class ConnectionTypeManager {
 
   /** Managers only. A change of the place that credentials go to suspends every enrollment, and the server is looked at first. */
   async update(act: Act, input: UpdateConnectionTypeInput): Promise<ConnectionType> {
-    const { type } = await this.editable(act, input.id, 'Changing connection types');
-    refuseOAuth(input);
-    const { id: _id, expectedVersion, allowUnreachable, oauth: _oauth, ...changes } = input;
+    const { type, membership } = await this.editable(act, input.id, 'Changing connection types');
+    const { id: _id, expectedVersion, allowUnreachable, ...changes } = input;
     if (type.version !== expectedVersion) throw staleVersion(type);
+    const given = secretOf(input.oauth);
     const spec = parseInput(connectionTypeSpec, merged(type.spec, changes));
+    // The version is the generation of the spec: what changes nothing doesn't move it.
+    if (canonicalJson(spec) === canonicalJson(type.spec) && given === undefined) return act.commit(async () => type);
     const moved = !sameTarget(currentTarget(type.spec), currentTarget(spec));
-    const report = moved ? await this.upkeep.look(spec) : null;
+    const otherClient = spec.authMethod === 'OAUTH' && (moved || given !== undefined || spec.oauth?.clientId !== type.spec.oauth?.clientId);
+    if (moved || otherClient) this.checks.take(membership.memberId);
+    const report = moved || otherClient ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
-    return act.commit(async (repositories) => {
-      if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleVersion((await repositories.connectionTypes.byId(type.id)) ?? type);
-      const updated = (await repositories.connectionTypes.byId(type.id))!;
-      if (report !== null) {
-        await this.suspend(repositories, updated);
-        await this.upkeep.writeType(repositories, updated, report, null);
+    // A secret goes with its client, and with the place that it was entered for.
+    const kept = given === undefined && !moved && spec.oauth?.clientId === type.spec.oauth?.clientId ? await this.planner.storedSecret(this.store, type.id) : null;
+    const plan = report === null ? null : await this.planner.plan(spec, given ?? kept, report);
+    let client: OAuthClient | null = null;
+    const updated = await act.commit(async (repositories) => {
+      if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleOrGone(await repositories.connectionTypes.byId(type.id));
+      const current = (await repositories.connectionTypes.byId(type.id))!;
+      if (plan !== null) client = await this.planner.save(repositories, current, plan);
+      if (!moved || report === null) await this.upkeep.status.restamp(repositories, current);
+      else {
+        await this.upkeep.status.moved(repositories, current);
+        await this.upkeep.status.writeType(repositories, current, report, 'NONE');
       }
-      return updated;
+      return current;
     });
+    if (plan !== null && client !== null) await this.planner.finish(updated, client, plan);
+    if (moved) await this.upkeep.readLogins(type.id);
+    return updated;
   }
 
-  /** Managers only. The type, its enrollments and their sealed values are gone when this returns. */
+  /** Managers only. The type, its enrollments and their sealed values are gone when this returns; what they leave at providers is undone after that. */
   async delete(act: Act, input: DeleteConnectionTypeInput): Promise<number> {
     const { type } = await this.editable(act, input.id, 'Deleting connection types');
-    return act.commit(async (repositories) => {
+    await this.leftovers.prepare(type.teamId);
+    const { count, left } = await act.commit(async (repositories) => {
+      const ids = await this.leftovers.collect(repositories, { connectionTypeId: type.id });
       const removed = await repositories.connectionTypes.remove(type.id, input.expectedVersion ?? null);
-      if (removed === null) throw staleVersion(type);
-      return removed.enrollmentIds.length;
+      if (removed === null) throw staleOrGone(await repositories.connectionTypes.byId(type.id));
+      return { count: removed.enrollmentIds.length, left: ids };
     });
+    this.leftovers.begin(left);
+    return count;
   }
 
   /** Any member: looks at the server now, and reads the tools that the type or the caller's own logins list. */
@@ -87,7 +118,7 @@ export class ConnectionTypeManager {
     await Promise.all(own.map((enrollment) => this.upkeep.checkEnrollment(enrollment.id)));
     return act.commit(async (repositories) => {
       const checked = await repositories.connectionTypes.byId(type.id);
-      if (checked === null) throw new UserFault('NOT_FOUND', 'The connection type was deleted meanwhile.', { field: ['input', 'id'] });
+      if (checked === null) throw staleOrGone(null);
       return checked;
     });
   }
@@ -97,17 +128,6 @@ export class ConnectionTypeManager {
     act.about(found.type.teamId, { type: 'ConnectionType', id: found.type.id, name: found.type.name });
     requireRole(found.membership, 'MANAGER', todo);
     return found;
-  }
-
-  private async suspend(repositories: Repositories, type: ConnectionType): Promise<void> {
-    const message = 'The server\'s address or method changed: its owner must confirm the new one before the credential goes there.';
-    const enrollments = await repositories.enrollments.ofType(type.id);
-    const statuses = await repositories.enrollments.statuses(enrollments.map((enrollment) => enrollment.id));
-    for (const status of statuses) {
-      const conditions = withObservations(status.conditions, [{ type: 'Ready', status: 'FALSE', reason: 'Suspended', message }], type.version, new Date());
-      await repositories.enrollments.updateStatus(status.enrollmentId, { conditions, toolsSyncedAt: null });
-      await repositories.tools.removeScope(status.enrollmentId);
-    }
   }
 }
 
@@ -119,9 +139,8 @@ function staleVersion(type: ConnectionType): UserFault {
   return new UserFault('STALE_VERSION', `The connection type was changed since you read it: it is at version ${type.version} now. Read it again, then repeat your change.`, { field: ['input', 'expectedVersion'] });
 }
 
-function refuseOAuth(input: { authMethod?: string | null; oauth?: unknown }): void {
-  if (input.authMethod === 'OAUTH') throw new UserFault('NOT_AVAILABLE', 'OAuth is not part of this version: choose ACCESS_TOKEN, CUSTOM_HEADERS or NONE.', { field: ['input', 'authMethod'] });
-  if (input.oauth != null) throw new UserFault('NOT_AVAILABLE', 'OAuth is not part of this version: leave "oauth" out.', { field: ['input', 'oauth'] });
+function staleOrGone(current: ConnectionType | null): UserFault {
+  return current === null ? new UserFault('NOT_FOUND', 'The connection type was deleted meanwhile.', { field: ['input', 'id'] }) : staleVersion(current);
 }
 
 /** What can't work isn't saved. */
@@ -132,7 +151,7 @@ function refuseUnusable(spec: ConnectionTypeSpec, report: ProbeReport, allowUnre
     throw new UserFault('SERVER_REFUSED', `${report.message} To save it all the same, set "allowUnreachable".`, { field, retryable: true });
   }
   if (report.verdict === 'AUTHENTICATION_REQUIRED' && spec.authMethod === 'NONE') {
-    throw new UserFault('SERVER_REFUSED', 'The server wants a credential: choose the auth method ACCESS_TOKEN or CUSTOM_HEADERS.', { field: ['input', 'authMethod'] });
+    throw new UserFault('SERVER_REFUSED', 'The server wants a credential: choose the auth method ACCESS_TOKEN, CUSTOM_HEADERS or OAUTH.', { field: ['input', 'authMethod'] });
   }
   if (report.verdict !== 'OK' && report.verdict !== 'AUTHENTICATION_REQUIRED') throw new UserFault('SERVER_REFUSED', report.message, { field });
 }
@@ -149,6 +168,7 @@ function merged(spec: ConnectionTypeSpec, changes: Record<string, unknown>): Rec
   }
   if (next.authMethod !== 'ACCESS_TOKEN' && changes.accessToken == null) delete next.accessToken;
   if (next.authMethod !== 'CUSTOM_HEADERS' && changes.headers == null) delete next.headers;
+  if (next.authMethod !== 'OAUTH' && changes.oauth == null) delete next.oauth;
   return next;
 }
 

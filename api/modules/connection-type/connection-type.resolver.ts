@@ -3,7 +3,7 @@ import type { Store } from '#core/store/store.js';
 import { connectionTypeById } from '../../access.js';
 import type { Context } from '../../context.js';
 import { nullIfUnknown } from '../../graphql/null-if-unknown.js';
-import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.js';
+import { connectionView, isNameKey, PageArgs, pageRequest } from '../../graphql/pagination.js';
 import { membershipIn } from '../../identity/principal.js';
 import type { Mutations } from '../../mutation.js';
 import { EnrollmentType } from '../enrollment/enrollment.type.js';
@@ -37,7 +37,7 @@ export class ConnectionTypeResolver {
 
   @FieldResolver(() => ToolPage, { description: 'The tools that the viewer may see: the type\'s own list or, where the server lists after a login only, that of the viewer\'s logins. By name.' })
   async tools(@Root() type: ConnectionTypeView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    const request = pageRequest(args);
+    const request = pageRequest(args, isNameKey);
     const viewerId = viewerIn(context, type.teamId);
     const rows = await context.loaders.toolPage.load({ typeId: type.typeId, viewerId, first: request.first, after: request.after });
     const page = { rows: rows.slice(0, request.first), hasNextPage: rows.length > request.first };
@@ -78,11 +78,13 @@ export class TeamCatalogResolver {
 
   @FieldResolver(() => ConnectionTypePage, { description: 'The team\'s catalog, by name.' })
   async connectionTypes(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    const request = pageRequest(args);
+    const request = pageRequest(args, isNameKey);
     const page = await this.store.connectionTypes.page(team.teamId, request);
+    for (const type of page.rows) context.loaders.connectionType.prime(type.id, type);
     return connectionView(page, request, (type) => type.name, (type) => connectionTypeView(type, context), () => this.store.connectionTypes.count(team.teamId));
   }
 }
+
 
 /** The viewer's member id; strangers never get as far as a team's objects. */
 function viewerIn(context: Context, teamId: string): string {

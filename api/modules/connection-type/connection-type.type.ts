@@ -1,4 +1,4 @@
-import { Field, ID, Int, ObjectType } from 'type-graphql';
+import { Field, Int, ObjectType } from 'type-graphql';
 import { DateTimeScalar } from '../../graphql/scalars.js';
 import type { ConditionStatus } from '#core/connection/condition.js';
 import { connectionType } from '../../graphql/pagination.js';

@@ -1,4 +1,5 @@
 import { connectionTypeState } from '#core/connection/state.js';
+import type { NextAction } from '#core/errors.js';
 import { roleAtLeast } from '#core/connection/role.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Context } from '../../context.js';
@@ -26,7 +27,17 @@ export function connectionTypeView(type: ConnectionType, context: Context) {
     manifest: null,
     accessToken: spec.accessToken,
     headers: spec.headers,
-    oauth: null,
+    oauth: spec.authMethod !== 'OAUTH' ? null : async () => {
+      const [client, discovery] = await Promise.all([context.loaders.oauthClient.load(type.id), context.loaders.oauthDiscovery.load(type.id)]);
+      return {
+        issuer: discovery?.issuer ?? null,
+        registrationMethod: client?.method ?? null,
+        clientId: client?.clientId ?? spec.oauth?.clientId ?? null,
+        scopes: spec.oauth?.scopes ?? [],
+        redirectUri: context.links.redirectUri,
+        clientSecretExpiresAt: client?.clientSecretExpiresAt ?? null,
+      };
+    },
     health: spec.health,
     calls: spec.calls,
     toolPolicy: spec.toolPolicy,
@@ -35,7 +46,10 @@ export function connectionTypeView(type: ConnectionType, context: Context) {
     updatedAt: type.updatedAt,
     viewerCan: { update: manages, delete: manages, enroll: true },
     state: async () => connectionTypeState((await status())?.conditions ?? []),
-    action: null,
+    action: async (): Promise<NextAction | null> => {
+      const conditions = (await status())?.conditions ?? [];
+      return connectionTypeState(conditions) === 'ACTION_REQUIRED' ? { label: 'Enter a client ID and secret', url: null } : null;
+    },
     protocolVersion: async () => (await status())?.protocolVersion ?? null,
     server: async () => {
       const found = await status();

@@ -2,6 +2,8 @@ import { headerNameFault, headerValueFault } from '#core/connection/header-rules
 import { serverUrl } from '#core/connection/spec.js';
 import { UserFault } from '#core/errors.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
+import type { OAuthOutcome } from '#core/oauth/outcome.js';
+import type { OAuthLook, TypeOAuth } from '#core/upkeep/type-oauth.js';
 import type { Prober } from '#core/upkeep/upkeep.js';
 import type { Store } from '#core/store/store.js';
 import { requireRole, teamBySlug } from '../../access.js';
@@ -14,22 +16,25 @@ const PROBE_TIMEOUT_MS = 15_000;
 
 /** Looking at servers before anything is saved: for managers, rate-limited, never cached. */
 export class ProbeManager {
-  constructor(private readonly store: Store, private readonly probe: Prober, private readonly limit: RateLimit) {}
+  constructor(private readonly store: Store, private readonly probe: Prober, private readonly oauth: TypeOAuth, private readonly limit: RateLimit) {}
 
   /** Throws `UserFault` for bad input; what the server does is in the report. */
-  async look(context: Context, input: ProbeServerInput): Promise<ProbeReport> {
+  async look(context: Context, input: ProbeServerInput): Promise<{ report: ProbeReport; oauth: OAuthLook | null }> {
     const { membership } = await teamBySlug(this.store, context.principal, input.team);
     requireRole(membership, 'MANAGER', 'Probing servers');
     const headers = probeHeaders(input);
     const local = !/^https?:/i.test(input.serverUrl.trim());
     const url = local ? input.serverUrl.trim() : parseInput(serverUrl, input.serverUrl, ['input', 'serverUrl']);
     this.limit.take(membership.memberId);
-    return this.probe(url, headers, PROBE_TIMEOUT_MS);
+    const report = await this.probe(url, headers, PROBE_TIMEOUT_MS);
+    const asked = report.verdict === 'OK' || report.verdict === 'AUTHENTICATION_REQUIRED';
+    return { report, oauth: asked ? await this.oauth.look(url, report, null) : null };
   }
 }
 
 /** The method that fits what was found. */
-export function suggestedAuthMethod(report: ProbeReport, triedCredential: boolean): string | null {
+export function suggestedAuthMethod(report: ProbeReport, oauth: OAuthOutcome | null, triedCredential: boolean): string | null {
+  if (report.verdict === 'AUTHENTICATION_REQUIRED' && oauth !== null && oauth.outcome !== 'NOT_SUPPORTED') return 'OAUTH';
   if (report.verdict === 'AUTHENTICATION_REQUIRED') return 'ACCESS_TOKEN';
   return report.verdict === 'OK' && !triedCredential ? 'NONE' : null;
 }

@@ -10,7 +10,8 @@ export class ProbeResolver {
 
   @Query(() => ProbeReportType, { description: 'Looks at a server and says what it is; nothing is saved. For managers; rate-limited.' })
   async probeServer(@Ctx() context: Context, @Arg('input', () => ProbeServerInput, { description: 'Which server, and with what.' }) input: ProbeServerInput) {
-    const report = await this.manager.look(context, input);
-    return { ...report, suggestedAuthMethod: suggestedAuthMethod(report, input.accessToken != null || input.headers != null), oauth: null };
+    const { report, oauth } = await this.manager.look(context, input);
+    const steps = [...report.steps, ...(oauth?.report.steps ?? [])];
+    return { ...report, steps, suggestedAuthMethod: suggestedAuthMethod(report, oauth?.outcome ?? null, input.accessToken != null || input.headers != null), oauth: oauth?.outcome ?? null };
   }
 }

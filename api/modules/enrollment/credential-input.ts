@@ -1,6 +1,6 @@
 import { headerNameFault, headerValueFault } from '#core/connection/header-rules.js';
 import type { ConnectionTypeSpec, HeaderSpec } from '#core/connection/spec.js';
-import type { CredentialValue } from '#core/connection/credential.js';
+import { isDeclared, type CredentialValue, type HeaderValue } from '#core/connection/credential.js';
 import { UserFault } from '#core/errors.js';
 import type { CredentialField } from '#core/store/entities/enrollment.entity.js';
 
@@ -18,15 +18,16 @@ export function touchesCredential(input: CredentialInput): boolean {
 /**
  * The credential after `input`, checked against what the type declares; null when it holds nothing any more. Throws `UserFault` INVALID with
  * the field; never echoes a value.
- * @param old what is stored now; null on a new enrollment
+ * @param stored what an enrollment that exists holds now: absent parts are kept of it, and it can be cleared; null for a new enrollment
  */
-export function credentialFrom(spec: ConnectionTypeSpec, input: CredentialInput, old: CredentialValue | null): CredentialValue | null {
+export function credentialFrom(spec: ConnectionTypeSpec, input: CredentialInput, stored: { value: CredentialValue | null } | null = null): CredentialValue | null {
   const { authMethod } = spec;
   if (authMethod !== 'ACCESS_TOKEN' && input.accessToken != null) throw misplaced('accessToken', authMethod);
   if (authMethod !== 'CUSTOM_HEADERS' && input.headers != null && input.headers.length > 0) throw misplaced('headers', authMethod);
   if (authMethod === 'NONE') return { kind: 'NONE' };
-  if (authMethod === 'ACCESS_TOKEN') return accessToken(spec, input.accessToken, old);
-  return customHeaders(spec, input.headers, old);
+  if (authMethod === 'OAUTH') throw new UserFault('INVALID', 'This connection type\'s auth method is OAUTH: a login is ended with deleteEnrollment, and renewed with startAuthorization.', { field: ['input'] });
+  if (authMethod === 'ACCESS_TOKEN') return accessToken(spec, input.accessToken, stored);
+  return customHeaders(spec, input.headers, stored);
 }
 
 /** What may be shown of a credential: which parts are set, and since when. Parts that didn't change keep their time. */
@@ -52,14 +53,13 @@ function misplaced(field: string, authMethod: string): UserFault {
   return new UserFault('INVALID', `This connection type's auth method is ${authMethod}: leave "${field}" out.`, { field: ['input', field] });
 }
 
-function accessToken(spec: ConnectionTypeSpec, given: string | null | undefined, old: CredentialValue | null): CredentialValue | null {
+type Stored = { value: CredentialValue | null } | null;
+
+function accessToken(spec: ConnectionTypeSpec, given: string | null | undefined, stored: Stored): CredentialValue | null {
   const field = ['input', 'accessToken'];
-  if (given === undefined && old?.kind === 'ACCESS_TOKEN') return old;
-  if (given == null) {
-    if (old !== null && given === null) return null;
-    throw new UserFault('INVALID', 'Enter your access token or API key for this server.', { field });
-  }
-  if (given === '') throw new UserFault('INVALID', 'Enter your access token or API key for this server.', { field });
+  if (given === undefined && stored?.value?.kind === 'ACCESS_TOKEN') return stored.value;
+  if (given === null && stored !== null) return null;
+  if (given == null || given === '') throw new UserFault('INVALID', 'Enter your access token or API key for this server.', { field });
   const fault = headerValueFault(given);
   if (fault !== null) throw new UserFault('INVALID', fault, { field });
   const prefix = spec.accessToken?.prefix.trim() ?? '';
@@ -69,9 +69,11 @@ function accessToken(spec: ConnectionTypeSpec, given: string | null | undefined,
   return { kind: 'ACCESS_TOKEN', accessToken: given };
 }
 
-function customHeaders(spec: ConnectionTypeSpec, given: CredentialInput['headers'], old: CredentialValue | null): CredentialValue | null {
-  const values = new Map<string, { name: string; value: string }>();
-  if (given !== null && old?.kind === 'CUSTOM_HEADERS') for (const header of old.headers) values.set(header.name.toLowerCase(), header);
+function customHeaders(spec: ConnectionTypeSpec, given: CredentialInput['headers'], stored: Stored): CredentialValue | null {
+  const values = new Map<string, HeaderValue>();
+  const old = stored?.value ?? null;
+  // What is no longer declared no longer goes out.
+  if (given !== null && old?.kind === 'CUSTOM_HEADERS') for (const header of old.headers.filter((one) => isDeclared(spec, one.name))) values.set(header.name.toLowerCase(), header);
   const seen = new Set<string>();
   given?.forEach((header, index) => {
     const at = (part: string) => ['input', 'headers', String(index), part];
@@ -88,11 +90,10 @@ function customHeaders(spec: ConnectionTypeSpec, given: CredentialInput['headers
     }
     const fault = header.value === '' ? 'Enter a value; null clears it.' : headerValueFault(header.value);
     if (fault !== null) throw new UserFault('INVALID', fault, { field: at('value') });
-    values.set(lower, { name, value: header.value });
+    values.set(lower, { name, value: header.value, ...(spec.headers.find((one) => one.name === name)?.secret === false && { open: true }) });
   });
-  // What is no longer declared no longer goes out.
-  if (spec.headers.length > 0) for (const [lower, header] of values) if (declaredName(spec.headers, header.name) === null) values.delete(lower);
-  if (values.size === 0 && old !== null) return null;
+  const clears = given === null || (given !== undefined && given.length > 0 && given.every((header) => header.value == null));
+  if (values.size === 0 && stored !== null && clears) return null;
   const missing = spec.headers.find((header) => header.required && !values.has(header.name.toLowerCase()));
   if (missing !== undefined) throw new UserFault('INVALID', `Enter a value for ${missing.name}${missing.description === null ? '' : ` (${missing.description})`}.`, { field: ['input', 'headers'] });
   if (values.size === 0) throw new UserFault('INVALID', 'Enter at least one header with its value, as the server\'s documentation names it.', { field: ['input', 'headers'] });

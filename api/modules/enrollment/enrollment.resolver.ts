@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { isId } from '#core/store/ids.js';
 import type { Store } from '#core/store/store.js';
 import { enrollmentById } from '../../access.js';
 import type { Context } from '../../context.js';
@@ -11,7 +12,7 @@ import type { TeamView } from '../team/team.view.js';
 import type { EnrollmentManager } from './enrollment.manager.js';
 import {
   ConfirmEnrollmentInput, ConfirmEnrollmentPayload, DeleteEnrollmentInput, DeleteEnrollmentPayload, EnrollInput, EnrollmentPage, EnrollmentType, EnrollPayload,
-  RefreshEnrollmentInput, RefreshEnrollmentPayload, ShareEnrollmentInput, ShareEnrollmentPayload, UpdateEnrollmentInput, UpdateEnrollmentPayload,
+  RefreshEnrollmentInput, RefreshEnrollmentPayload, ShareEnrollmentInput, ShareEnrollmentPayload, StartAuthorizationInput, StartAuthorizationPayload, UpdateEnrollmentInput, UpdateEnrollmentPayload,
 } from './enrollment.type.js';
 import { enrollmentView } from './enrollment.view.js';
 
@@ -27,7 +28,15 @@ export class EnrollmentResolver {
 
   @Mutation(() => EnrollPayload, { description: 'Enrolls the caller with their own credential, after trying it.' })
   enroll(@Ctx() context: Context, @Arg('input', () => EnrollInput, { description: 'With which server, and what.' }) input: EnrollInput) {
-    return this.mutations.run(context, 'enroll', async (act) => ({ enrollment: enrollmentView(await this.manager.enroll(act, input), context), authorization: null }));
+    return this.mutations.run(context, 'enroll', async (act) => {
+      const { enrollment, authorization } = await this.manager.enroll(act, input);
+      return { enrollment: enrollmentView(enrollment, context), authorization };
+    });
+  }
+
+  @Mutation(() => StartAuthorizationPayload, { description: 'With OAUTH: a link for its owner to consent again, in place.' })
+  startAuthorization(@Ctx() context: Context, @Arg('input', () => StartAuthorizationInput, { description: 'Which one.' }) input: StartAuthorizationInput) {
+    return this.mutations.run(context, 'startAuthorization', async (act) => ({ authorization: await this.manager.startAuthorization(act, input) }));
   }
 
   @Mutation(() => UpdateEnrollmentPayload, { description: 'Changes one\'s own enrollment; a new credential is tried first.' })
@@ -53,9 +62,9 @@ export class EnrollmentResolver {
   @Mutation(() => DeleteEnrollmentPayload, { description: 'Ends one\'s own enrollment; its sealed value is gone.' })
   deleteEnrollment(@Ctx() context: Context, @Arg('input', () => DeleteEnrollmentInput, { description: 'Which one.' }) input: DeleteEnrollmentInput) {
     return this.mutations.run(context, 'deleteEnrollment', async (act) => {
-      await this.manager.delete(act, input);
+      const revocation = await this.manager.delete(act, input);
       const message = 'Fairlead keeps nothing of it. A token or key goes on working at the server until it is revoked there.';
-      return { deletedId: input.id, revocation: { outcome: 'NOT_NEEDED', message } };
+      return { deletedId: input.id, revocation: revocation ?? { outcome: 'NOT_NEEDED', message } };
     });
   }
 }
@@ -67,7 +76,7 @@ export class TeamEnrollmentsResolver {
 
   @FieldResolver(() => EnrollmentPage, { description: 'The viewer\'s own enrollments, and those that are shared with the team; oldest first.' })
   async enrollments(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    const request = pageRequest(args);
+    const request = pageRequest(args, isId);
     const { memberId } = membershipIn(context.principal, team.teamId)!;
     const page = await this.store.enrollments.page(team.teamId, memberId, request);
     return connectionView(page, request, (row) => row.id, (row) => enrollmentView(row, context), () => this.store.enrollments.count(team.teamId, memberId));

@@ -99,6 +99,18 @@ export class ConfirmEnrollmentInput {
   @Field(() => String, { description: 'The server\'s address as its owner saw it; another one is refused.' }) serverUrl!: string;
 }
 
+@InputType({ description: 'Consent again, in place.' })
+export class StartAuthorizationInput {
+  @Field(() => ID, { description: 'Which one.' }) enrollmentId!: string;
+  @Field(() => String, { nullable: true, description: 'Where to come back to; its origin must be allowed.' }) returnUrl?: string | null;
+}
+
+@ObjectType({ description: 'Answer of startAuthorization.', simpleResolvers: true })
+export class StartAuthorizationPayload {
+  @Field(() => EnrollmentAuthorizationType, { nullable: true, description: 'The consent to be given.' }) authorization?: unknown;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}
+
 @InputType({ description: 'Tries the credential now; with OAUTH, rotates it.' })
 export class RefreshEnrollmentInput {
   @Field(() => ID, { description: 'Which one.' }) id!: string;

@@ -1,7 +1,7 @@
 import { condition } from '#core/connection/condition.js';
 import { enrollmentState } from '#core/connection/state.js';
 import { currentTarget, sameTarget } from '#core/connection/target.js';
-import { InvariantBroken, type NextAction } from '#core/errors.js';
+import { UserFault, type NextAction } from '#core/errors.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Context } from '../../context.js';
 import { nodeId } from '../../graphql/node-id.js';
@@ -17,6 +17,7 @@ export function enrollmentView(enrollment: Enrollment, context: Context) {
     const [own, of, status] = await Promise.all([conditions(), type(), loaders.typeStatus.load(enrollment.connectionTypeId)]);
     return enrollmentState(own, !sameTarget(enrollment.confirmedTarget, currentTarget(of.spec)), status?.conditions ?? []);
   };
+  const page = async () => context.links.enroll(found(await loaders.team.load(enrollment.teamId)).slug, (await type()).name);
   return {
     __typename: 'Enrollment' as const,
     id: nodeId('Enrollment', enrollment.id),
@@ -29,9 +30,14 @@ export function enrollmentView(enrollment: Enrollment, context: Context) {
     action: async (): Promise<NextAction | null> => {
       switch (await state()) {
         case 'SUSPENDED':
-          return { label: `Confirm ${(await type()).spec.serverUrl}`, url: null };
-        case 'ACTION_REQUIRED':
-          return { label: condition(await conditions(), 'Authorized')?.reason === 'CredentialMissing' ? 'Enter a credential' : 'Enter a new credential', url: null };
+          return { label: `Confirm ${(await type()).spec.serverUrl}`, url: await page() };
+        case 'PENDING_AUTHORIZATION':
+          return { label: `Sign in to ${(await type()).spec.displayName}`, url: await page() };
+        case 'ACTION_REQUIRED': {
+          const of = await type();
+          if (of.spec.authMethod === 'OAUTH') return { label: `Sign in to ${of.spec.displayName} again`, url: await page() };
+          return { label: condition(await conditions(), 'Authorized')?.reason === 'CredentialMissing' ? 'Enter a credential' : 'Enter a new credential', url: await page() };
+        }
         default:
           return null;
       }
@@ -40,7 +46,11 @@ export function enrollmentView(enrollment: Enrollment, context: Context) {
     conditions,
     credential: async () => {
       const credential = found(await loaders.credential.load(enrollment.id));
-      return { kind: credential.kind, fields: credential.fields, scopes: [], expiresAt: null, refreshAt: null, lastRefreshAt: null, failedRefreshes: 0, nextAttemptAt: null };
+      const grant = credential.kind === 'OAUTH' ? await loaders.oauthGrant.load(enrollment.id) : null;
+      return {
+        kind: credential.kind, fields: credential.fields, scopes: grant?.scopes ?? [], expiresAt: grant?.expiresAt ?? null, refreshAt: grant?.refreshAt ?? null,
+        lastRefreshAt: grant?.lastRefreshAt ?? null, failedRefreshes: grant?.failedRefreshes ?? 0, nextAttemptAt: grant?.nextAttemptAt ?? null,
+      };
     },
     createdAt: enrollment.createdAt,
     updatedAt: enrollment.updatedAt,
@@ -48,6 +58,6 @@ export function enrollmentView(enrollment: Enrollment, context: Context) {
 }
 
 function found<T>(row: T | null): T {
-  if (row === null) throw new InvariantBroken('an enrollment points at a row that is gone');
+  if (row === null) throw new UserFault('NOT_FOUND', 'The enrollment was deleted while it was read.');
   return row;
 }

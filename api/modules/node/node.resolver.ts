@@ -1,4 +1,5 @@
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
+import { roleAtLeast } from '#core/connection/role.js';
 import type { Store } from '#core/store/store.js';
 import { connectionTypeById, enrollmentById } from '../../access.js';
 import type { CallService } from '../../call/call-service.js';
@@ -6,6 +7,7 @@ import type { Context } from '../../context.js';
 import { parseNodeId } from '../../graphql/node-id.js';
 import { nullIfUnknown } from '../../graphql/null-if-unknown.js';
 import { membershipIn } from '../../identity/principal.js';
+import { auditEventView } from '../audit/audit.resolver.js';
 import { connectionTypeView } from '../connection-type/connection-type.view.js';
 import { enrollmentView } from '../enrollment/enrollment.view.js';
 import { NodeType } from '../team/team.type.js';
@@ -54,6 +56,11 @@ export class NodeResolver {
       case 'ToolCall': {
         const view = await this.calls.get(principal, parsed.id);
         return view === null ? null : toolCallView(view, context);
+      }
+      case 'AuditEvent': {
+        const event = await this.store.audit.byId(parsed.id);
+        const membership = event?.teamId == null ? null : membershipIn(principal, event.teamId);
+        return event !== null && membership !== null && roleAtLeast(membership.role, 'MANAGER') ? auditEventView(event) : null;
       }
       default:
         return null;

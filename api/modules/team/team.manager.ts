@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { connectionTypeName, displayName } from '#core/connection/spec.js';
+import { oneLine } from '#core/connection/text.js';
 import { UserFault } from '#core/errors.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { Member } from '#core/store/entities/member.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
 import type { Store } from '#core/store/store.js';
+import type { Leftovers } from '#core/upkeep/leftovers.js';
+import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { requireRole, teamBySlug } from '../../access.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { parseInput } from '../../graphql/parse-input.js';
@@ -12,12 +15,11 @@ import type { Act } from '../../mutation.js';
 import type { CreateTeamInput, RemoveMemberInput, SetMemberInput } from './team.type.js';
 
 const createTeamInput = z.object({ slug: connectionTypeName, displayName });
-// eslint-disable-next-line no-control-regex -- control characters are what is refused
-const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine((text) => !/[\u0000-\u001f\u007f]/.test(text), 'No control characters.');
+const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine(oneLine, 'No control characters.');
 
 /** Rules of teams and their members. */
 export class TeamManager {
-  constructor(private readonly store: Store, private readonly oidcConfigured: boolean) {}
+  constructor(private readonly store: Store, private readonly upkeep: Upkeep, private readonly leftovers: Leftovers, private readonly oidcConfigured: boolean) {}
 
   /** Installation administrators only; the creator becomes the team's first administrator. */
   async create(act: Act, input: CreateTeamInput): Promise<Team> {
@@ -25,12 +27,16 @@ export class TeamManager {
     if (!principal.installationAdmin) throw new UserFault('FORBIDDEN', 'Only an administrator of the installation creates teams: ask yours.');
     const values = parseInput(createTeamInput, input);
     try {
-      return await act.commit(async (repositories) => {
+      const { team, member } = await act.commit(async (repositories) => {
         const team = await repositories.teams.insert(values.slug, values.displayName);
-        await repositories.members.upsert({ teamId: team.id, subject: principal.subject, local: principal.local, displayName: principal.displayName, role: 'ADMIN', source: 'API' });
+        const member = await repositories.members.upsert({ teamId: team.id, subject: principal.subject, local: principal.local, displayName: principal.displayName, role: 'ADMIN', source: 'API' });
         act.about(team.id, { type: 'Team', id: team.id, name: team.slug });
-        return team;
+        return { team, member };
       });
+      // The rest of this request is a member's already: the payload shows the team to them.
+      const membership = { teamId: team.id, teamSlug: team.slug, memberId: member.id, role: member.role };
+      act.context.principal = { ...principal, memberships: [...principal.memberships, membership] };
+      return team;
     } catch (error) {
       if (isUniqueViolation(error)) throw new UserFault('ALREADY_EXISTS', `A team "${values.slug}" exists already: choose another slug.`, { field: ['input', 'slug'] });
       throw error;
@@ -68,7 +74,8 @@ export class TeamManager {
     act.about(team.id);
     const id = uuidOf('Member', input.memberId);
     if (id !== membership.memberId) requireRole(membership, 'ADMIN', 'Removing members');
-    await act.commit(async (repositories) => {
+    await this.leftovers.prepare(team.id);
+    const { typeIds, left } = await act.commit(async (repositories) => {
       const member = id === null ? null : await repositories.members.inTeam(team.id, id);
       if (member === null) throw new UserFault('NOT_FOUND', 'There is no such member in this team: list its members for the ids that there are.', { field: ['input', 'memberId'] });
       act.about(team.id, { type: 'Member', id: member.id, name: member.displayName });
@@ -76,7 +83,12 @@ export class TeamManager {
       if (admins.length === 1 && admins[0] === member.id) {
         throw new UserFault('FORBIDDEN', 'This is the team\'s last administrator: make somebody else an administrator first.', { field: ['input', 'memberId'] });
       }
+      const listsEnded = await repositories.connectionTypes.endSharedLists({ ownerId: member.id });
+      const left = await this.leftovers.collect(repositories, { ownerId: member.id });
       await repositories.members.remove(team.id, member.id);
+      return { typeIds: listsEnded, left };
     });
+    this.leftovers.begin(left);
+    for (const typeId of typeIds) await this.upkeep.checkType(typeId);
   }
 }

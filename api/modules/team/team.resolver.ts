@@ -1,5 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { createHash } from 'node:crypto';
+import { isId } from '#core/store/ids.js';
 import type { Store } from '#core/store/store.js';
 import type { Context } from '../../context.js';
 import { membershipIn } from '../../identity/principal.js';
@@ -39,7 +40,7 @@ export class TeamResolver {
 
   @FieldResolver(() => MemberPage, { description: 'Everybody in the team.' })
   async members(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    const request = pageRequest(args);
+    const request = pageRequest(args, isId);
     if (membershipIn(context.principal, team.teamId) === null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
     const page = await this.store.members.page(team.teamId, request);
     return connectionView(page, request, (member) => member.id, memberView, () => this.store.members.count(team.teamId));

@@ -22,7 +22,7 @@ export function tokenView(token: Token) {
 
 /**
  * Rules of Fairlead tokens (design section 5): a token is for its creator or, by an administrator, for a *local* member, never for a person
- * who signs in; it never exceeds its creator's current role, dies with their membership, and outlives no token that it was created with.
+ * who signs in; it never exceeds its creator's current role, dies with their membership, and expires no later than a token that it was created with.
  */
 export class TokenManager {
   constructor(private readonly store: Store, private readonly clock: () => Date) {}
@@ -34,16 +34,22 @@ export class TokenManager {
     if (input.assignmentId != null) throw new UserFault('NOT_AVAILABLE', 'Assignments are not part of this version: leave "assignmentId" out.', { field: ['input', 'assignmentId'] });
     if (input.onBehalfOf === true) throw new UserFault('NOT_AVAILABLE', '"onBehalfOf" belongs to assignments, which are not part of this version: leave it out.', { field: ['input', 'onBehalfOf'] });
     const name = parseInput(displayName, input.name, ['input', 'name']);
-    const forMember = input.memberId == null ? null : await this.localMember(team.id, input.memberId);
-    if (forMember !== null && forMember.id !== membership.memberId) requireRole(membership, 'ADMIN', 'Creating tokens for others');
-    if (forMember?.local === false) {
+    const member = input.memberId == null ? null : await this.member(team.id, input.memberId);
+    const forOther = member !== null && member.id !== membership.memberId;
+    if (forOther) requireRole(membership, 'ADMIN', 'Creating tokens for others');
+    if (forOther && !member.local) {
       throw new UserFault('FORBIDDEN', 'This member signs in themselves, and nobody else can hold a token for them: choose a local member.', { field: ['input', 'memberId'] });
     }
-    const expiresAt = await this.expiry(act, input.expiresAt ?? null);
+    const parent = principal.tokenId === null ? null : await this.store.tokens.byId(principal.tokenId);
+    const expiresAt = this.expiry(parent, input.expiresAt ?? null);
+    const creatorId = membership.memberId;
+    const memberId = member?.id ?? creatorId;
+    // Whoever stands behind the token that is used stands behind the new one too: making tokens with tokens raises no role, and outlives no membership.
+    const voucherIds = [...new Set([parent?.creatorId ?? creatorId, ...(parent?.voucherIds ?? [])])].filter((id) => id !== creatorId && id !== memberId);
     const minted = mintToken();
     const token = await act.commit(async (repositories) => {
       const row = await repositories.tokens.insert({
-        kind: forMember === null ? 'PERSONAL' : 'LOCAL_MEMBER', teamId: team.id, memberId: forMember?.id ?? membership.memberId, creatorId: membership.memberId,
+        kind: memberId === creatorId ? 'PERSONAL' : 'LOCAL_MEMBER', teamId: team.id, memberId, creatorId, voucherIds,
         name, prefix: minted.prefix, hash: minted.hash, expiresAt,
       });
       act.about(team.id, { type: 'Token', id: row.id, name });
@@ -66,17 +72,15 @@ export class TokenManager {
     await act.commit((repositories) => repositories.tokens.remove(token.id));
   }
 
-  private async localMember(teamId: string, id: string) {
+  private async member(teamId: string, id: string) {
     const uuid = uuidOf('Member', id);
     const member = uuid === null ? null : await this.store.members.inTeam(teamId, uuid);
     if (member === null) throw new UserFault('NOT_FOUND', 'There is no such member in this team: list its members for the ids that there are.', { field: ['input', 'memberId'] });
     return member;
   }
 
-  private async expiry(act: Act, wanted: Date | null): Promise<Date | null> {
+  private expiry(parent: Token | null, wanted: Date | null): Date | null {
     if (wanted !== null && wanted <= this.clock()) throw new UserFault('INVALID', 'This moment has passed: choose a later one.', { field: ['input', 'expiresAt'] });
-    const { tokenId } = act.context.principal;
-    const parent = tokenId === null ? null : await this.store.tokens.byId(tokenId);
     const limit = parent?.expiresAt ?? null;
     if (limit === null) return wanted;
     if (wanted !== null && wanted > limit) {

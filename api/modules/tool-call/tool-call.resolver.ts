@@ -4,6 +4,7 @@ import type { CallService } from '../../call/call-service.js';
 import type { Context } from '../../context.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.js';
+import { forgetLoaded } from '../../loaders.js';
 import type { UserError } from '../../graphql/user-error.type.js';
 import { userError } from '../../graphql/user-error.type.js';
 import { TeamType } from '../team/team.type.js';
@@ -25,7 +26,7 @@ export class ToolCallResolver {
 
   @Mutation(() => CallToolPayload, { description: 'Calls a tool with the caller\'s enrollment. What is refused before anything was sent is a userError; what happens after is in `toolCall.error`.' })
   callTool(@Ctx() context: Context, @Arg('input', () => CallToolInput, { description: 'The call.' }) input: CallToolInput) {
-    return answer(async () => {
+    return answer(context, async () => {
       if (input.assignmentId != null) throw new UserFault('NOT_AVAILABLE', 'Assignments are not part of this version: leave "assignmentId" out.', { field: ['input', 'assignmentId'] });
       const { principal, requestId, signal } = context;
       const view = await this.calls.call({
@@ -39,7 +40,7 @@ export class ToolCallResolver {
 
   @Mutation(() => CancelToolCallPayload, { description: 'Cancels a running call, whichever process it runs in. For its caller, and managers of the team.' })
   cancelToolCall(@Ctx() context: Context, @Arg('input', () => CancelToolCallInput, { description: 'Which one.' }) input: CancelToolCallInput) {
-    return answer(async () => {
+    return answer(context, async () => {
       const view = await this.calls.cancel(context.principal, decoded('ToolCall', input.id)!);
       return { toolCall: toolCallView(view, context) };
     });
@@ -57,8 +58,9 @@ export class TeamToolCallsResolver {
     @Arg('filter', () => ToolCallFilter, { nullable: true, description: 'Which ones.' }) filter?: ToolCallFilter | null,
   ) {
     const request = pageRequest(args);
-    if (filter?.assignmentId != null) return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
-    const chosen = { status: filter?.status ?? undefined, connectionTypeId: decoded('ConnectionType', filter?.connectionTypeId) ?? undefined };
+    const connectionTypeId = decoded('ConnectionType', filter?.connectionTypeId);
+    if (filter?.assignmentId != null || connectionTypeId === '') return connectionView({ rows: [], hasNextPage: false }, request, () => '', () => null, async () => 0);
+    const chosen = { status: filter?.status ?? undefined, connectionTypeId: connectionTypeId ?? undefined };
     const page = await this.calls.list(context.principal, team.teamId, chosen, request);
     const views = await this.calls.views(context.principal, page.rows);
     return connectionView({ ...page, rows: views }, request, (view) => view.record.id, (view) => toolCallView(view, context), () => this.calls.count(context.principal, team.teamId, chosen));
@@ -70,7 +72,8 @@ function decoded(type: 'ConnectionType' | 'Enrollment' | 'ToolCall', id: string 
   return id == null ? null : (uuidOf(type, id) ?? '');
 }
 
-async function answer<P extends object>(work: () => Promise<P>): Promise<(P & { userErrors: UserError[] }) | { userErrors: UserError[] }> {
+async function answer<P extends object>(context: Context, work: () => Promise<P>): Promise<(P & { userErrors: UserError[] }) | { userErrors: UserError[] }> {
+  forgetLoaded(context.loaders);
   try {
     return { ...(await work()), userErrors: [] };
   } catch (error) {

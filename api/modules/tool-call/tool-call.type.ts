@@ -81,7 +81,7 @@ export class EmbeddedResource {
 @ObjectType({ description: 'A block of a kind that this version doesn\'t know, or that lacks a part.', simpleResolvers: true })
 export class UnknownContent {
   @Field(() => String, { nullable: true, description: 'What the server calls it.' }) type!: string | null;
-  @Field(() => JsonScalar, { description: 'The block as it came.' }) json!: unknown;
+  @Field(() => JsonScalar, { nullable: true, description: 'The block as it came; even null.' }) json!: unknown;
 }
 
 export const ToolContent = createUnionType({

@@ -19,7 +19,9 @@ export class ToolManager {
     const membership = tool === null ? null : membershipIn(principal, tool.teamId);
     const type = tool === null || membership === null ? null : await this.store.connectionTypes.byId(tool.connectionTypeId);
     const login = tool?.enrollmentId == null ? null : await this.store.enrollments.byId(tool.enrollmentId);
-    const seen = tool !== null && (tool.enrollmentId === null || login?.ownerId === membership?.memberId);
+    const [status] = type === null ? [] : await this.store.connectionTypes.statuses([type.id]);
+    // A list that was read through a login which is no longer shared is nobody's to see.
+    const seen = tool?.enrollmentId === null ? status?.toolsSource != null : login !== null && login.ownerId === membership?.memberId;
     if (tool === null || type === null || !seen) throw new UserFault('NOT_FOUND', 'There is no such tool: list the connection type\'s tools for the ids that there are.', { field });
     return { tool, type };
   }

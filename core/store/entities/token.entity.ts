@@ -11,6 +11,11 @@ export class Token {
   @Column('uuid', { name: 'team_id', nullable: true }) teamId!: string | null;
   @Column('uuid', { name: 'member_id', nullable: true }) memberId!: string | null;
   @Column('uuid', { name: 'creator_id', nullable: true }) creatorId!: string | null;
+  /**
+   * Those who stand behind the token that this one was made with: none of its creator's creators may have left, and its role exceeds none of theirs.
+   * Empty for tokens that were made without a token, or with one's own.
+   */
+  @Column('uuid', { name: 'voucher_ids', array: true }) voucherIds!: string[];
   @Column('text') name!: string;
   @Column('text') prefix!: string;
   @Column('bytea') hash!: Buffer;

@@ -1,9 +1,11 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
-/** A changed or new definition that a manager may want to look at. */
+/** A changed or new definition that a manager may want to look at: against the definition that was there when somebody last accepted one. */
 export interface ToolChange {
   /** Null for a tool that appeared. */
   fromHash: string | null;
+  /** The definition of `fromHash`, as canonical JSON, to compare the next change with. */
+  fromDefinition: string | null;
   toHash: string;
   diff: object;
   /** RFC 3339. */

@@ -1,5 +1,6 @@
 import { Foundation1795380000001 } from './0001-foundation.js';
 import { OAuth1795380000002 } from './0002-oauth.js';
+import { TokenVouchers1795380000003 } from './0003-token-vouchers.js';
 
 /** Every migration, oldest first: an explicit list, so that nothing is found by accident. */
-export const MIGRATIONS = [Foundation1795380000001, OAuth1795380000002];
+export const MIGRATIONS = [Foundation1795380000001, OAuth1795380000002, TokenVouchers1795380000003];

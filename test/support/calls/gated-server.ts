@@ -7,6 +7,8 @@ export interface ArrivedCall {
   authorization: string | undefined;
   /** Answers it. Without arguments: one text block, `done`. */
   answer(result?: object): void;
+  /** Answers it with an HTTP status and no more. */
+  refuse(status: number): void;
   /** Whether the client has hung up. */
   gone(): boolean;
 }
@@ -18,8 +20,8 @@ export interface GatedServer extends TestListener {
   arrived(count: number): Promise<ArrivedCall>;
 }
 
-/** Starts one. With `answer`, calls are answered by it as they arrive; undefined leaves the call waiting. */
-export async function startGated(answer?: (call: ArrivedCall) => object | undefined): Promise<GatedServer> {
+/** Starts one. With `answer`, calls are answered by it as they arrive; undefined leaves the call waiting. With `tools`, it lists them. */
+export async function startGated(answer?: (call: ArrivedCall) => object | undefined, tools?: readonly object[]): Promise<GatedServer> {
   const calls: ArrivedCall[] = [];
   const waiting: { count: number; resolve: (call: ArrivedCall) => void }[] = [];
   const listener = await listen((request, response) => {
@@ -30,10 +32,11 @@ export async function startGated(answer?: (call: ArrivedCall) => object | undefi
       if (message.id === undefined) return void response.writeHead(202).end();
       const reply = (result: object): void => sendJson(response, 200, { jsonrpc: '2.0', id: message.id, result });
       if (message.method === 'initialize') return reply({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'gated', version: '1.0.0' } });
+      if (message.method === 'tools/list' && tools !== undefined) return reply({ tools });
       if (message.method !== 'tools/call') return sendJson(response, 200, { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
       const call: ArrivedCall = {
         tool: message.params!.name, arguments: message.params!.arguments, authorization: request.headers.authorization,
-        answer: (result = { content: [{ type: 'text', text: 'done' }] }) => reply(result), gone: () => response.destroyed,
+        answer: (result = { content: [{ type: 'text', text: 'done' }] }) => reply(result), refuse: (status) => sendJson(response, status, {}), gone: () => response.destroyed,
       };
       calls.push(call);
       const result = answer?.(call);

@@ -20,10 +20,15 @@ import { migrate } from '#core/store/migrate.js';
 import { Store } from '#core/store/store.js';
 import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
+import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { OAuthTokens, type OAuthTokensOptions } from '#core/upkeep/oauth-tokens.js';
 import { syncTools } from '#core/upkeep/tool-sync.js';
+import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { createDatabase, type TestDatabase } from '../database.js';
+import { REDIRECT_URI } from '../oauth-servers/journey.js';
 
 /** What a call test asks for; the rest has defaults. */
 export type AskedCall = Partial<Omit<CallRequest, 'principal'>> & Pick<CallRequest, 'tool'>;
@@ -45,28 +50,54 @@ export interface Caller {
 /** Parts that a test may put in the place of the real ones. */
 export type CallOverrides = Partial<CallServiceOptions>;
 
-/** Starts the parts of one process. `ring` is the text of the key ring. */
-export async function startCallProcess(databaseUrl: string, ring: string, overrides: CallOverrides = {}): Promise<CallProcess & { store: Store; vault: Vault }> {
+/** Starts the parts of one process. `ring` is the text of the key ring; `overrides` may wrap the real parts. */
+export async function startCallProcess(
+  databaseUrl: string, ring: string, overrides: CallOverrides | ((real: { vault: Vault; sessions: SessionPool }) => CallOverrides) = {}, logins: LoginOverrides = {},
+): Promise<CallProcess & LoginParts & { store: Store; vault: Vault }> {
   const store = await Store.open({ url: databaseUrl, poolSize: 5 });
   const vault = new Vault(KeyRing.parse(ring), store.keys);
   const egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead-test', version: '0.0.0' }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: 60_000, maxSessions: 100, openTimeoutMs: 10_000 });
   const schemas = new ToolSchemas();
-  const service = new CallService({
-    store, databaseUrl, vault, sessions, schemas, enrollLink: (membership, name) => `https://fairlead.test/${membership.teamSlug}/${name}`, maxInFlight: 100,
-    logger: createLogger('silent'), now: () => new Date(), clock: () => performance.now(), ...overrides,
+  const now = () => new Date();
+  const clock = () => performance.now();
+  const changed = (teamId: string): void => service.invalidate(teamId);
+  const transport = { egress, timeoutMs: 3000 };
+  const registry = new OAuthClientRegistry({ store, vault, transport, clientName: 'Fairlead', now });
+  const oauth = new TypeOAuth({ store, registry, transport, redirectUri: () => REDIRECT_URI, clientMetadataUrl: () => null, now, clock, changed });
+  const leftovers = new Leftovers({ store, vault, box: new CredentialBox(vault), registry, transport, clientName: 'Fairlead', now, random: Math.random, logger: createLogger('silent') });
+  const tokens = new OAuthTokens({
+    store, box: new CredentialBox(vault), transport, changed, now, clock, random: Math.random, logger: createLogger('silent'), setupOf: (type) => oauth.setupOf(type),
+    clientRefused: (type, id) => oauth.clientRefused(type, id), orphaned: (orphan) => leftovers.orphaned(orphan), ...(typeof logins === 'function' ? logins({ store, vault }) : logins),
+  });
+  const service: CallService = new CallService({
+    store, databaseUrl, vault, sessions, schemas, tokens, enrollLink: (membership, name) => `https://fairlead.test/${membership.teamSlug}/${name}`, maxInFlight: 100,
+    logger: createLogger('silent'), now, clock,
+    ...(typeof overrides === 'function' ? overrides({ vault, sessions }) : overrides),
   });
   await service.start();
-  const stop = async (graceMs = 5000): Promise<void> => {
+  const end = async (graceMs: number): Promise<void> => {
     await service.stop(graceMs);
+    await tokens.stop();
+    await leftovers.stop();
     await sessions.close();
     await schemas.close();
     await egress.close();
     await store.close();
   };
-  return { service, sessions, store, vault, stop };
+  let ended: Promise<void> | null = null;
+  return { service, sessions, store, vault, registry, oauth, tokens, leftovers, stop: (graceMs = 5000) => (ended ??= end(graceMs)) };
 }
+
+/** What OAuth logins are kept with. */
+export interface LoginParts {
+  registry: OAuthClientRegistry;
+  oauth: TypeOAuth;
+  tokens: OAuthTokens;
+  leftovers: Leftovers;
+}
+export type LoginOverrides = Partial<OAuthTokensOptions> | ((real: { store: Store; vault: Vault }) => Partial<OAuthTokensOptions>);
 
 /** A team with people, types and enrollments in a database of its own, and one process that makes calls. */
 export class CallWorld {
@@ -74,16 +105,16 @@ export class CallWorld {
   readonly #processes: CallProcess[] = [];
   readonly #box: CredentialBox;
 
-  private constructor(readonly database: TestDatabase, ring: string, readonly store: Store, vault: Vault, readonly main: CallProcess, readonly team: Team) {
+  private constructor(readonly database: TestDatabase, ring: string, readonly store: Store, readonly vault: Vault, readonly main: CallProcess & LoginParts, readonly team: Team) {
     this.ring = ring;
     this.#box = new CredentialBox(vault);
     this.#processes.push(main);
   }
 
-  static async create(overrides: CallOverrides = {}): Promise<CallWorld> {
+  static async create(overrides: CallOverrides = {}, logins: LoginOverrides = {}): Promise<CallWorld> {
     const database = await createDatabase({ name: 'migrated', fill: async (url) => { await migrate(url); } });
     const ring = KeyRing.generateEntry();
-    const { store, vault, ...main } = await startCallProcess(database.url, ring, overrides);
+    const { store, vault, ...main } = await startCallProcess(database.url, ring, overrides, logins);
     return new CallWorld(database, ring, store, vault, main, await store.teams.insert('crew', 'Crew'));
   }
 
@@ -92,8 +123,8 @@ export class CallWorld {
   }
 
   /** Another process on the same database. */
-  async process(overrides: CallOverrides = {}): Promise<CallProcess> {
-    const started = await startCallProcess(this.database.url, this.ring, overrides);
+  async process(overrides: CallOverrides = {}, logins: LoginOverrides = {}): Promise<CallProcess & LoginParts> {
+    const started = await startCallProcess(this.database.url, this.ring, overrides, logins);
     this.#processes.push(started);
     return started;
   }

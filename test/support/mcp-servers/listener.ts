@@ -21,8 +21,8 @@ export interface TestListener {
   close(): Promise<void>;
 }
 
-/** Serves on a free port of 127.0.0.1; `url` ends in `path`. */
-export async function listen(handle: RequestListener, path = '/mcp', seen: SeenRequest[] = []): Promise<TestListener> {
+/** Serves on 127.0.0.1, on a free port unless one is given; `url` ends in `path`. */
+export async function listen(handle: RequestListener, path = '/mcp', seen: SeenRequest[] = [], wantedPort = 0): Promise<TestListener> {
   const server = createServer(handle);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -30,7 +30,7 @@ export async function listen(handle: RequestListener, path = '/mcp', seen: SeenR
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(wantedPort, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}${path}`, port, seen, connections: () => sockets.size,

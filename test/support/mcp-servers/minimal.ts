@@ -19,6 +19,8 @@ export interface MinimalServer extends TestListener {
   /** Calls of tools that were answered, and how many of them carried the credential. */
   counts: { calls: number; withCredential: number };
   sessions: Set<string>;
+  /** What it lists; a test may change it. */
+  tools: { name: string; description?: string; inputSchema: object }[];
   /** Forgets all sessions, as a restart would. */
   forget(): void;
 }
@@ -34,6 +36,7 @@ export async function startMinimal({ credential, stateful = false, keepLog = tru
   const seen: SeenRequest[] = [];
   const counts = { calls: 0, withCredential: 0 };
   const sessions = new Set<string>();
+  const tools = structuredClone(TOOLS);
   const wanted = credential?.header.toLowerCase();
   const takes = (value: string): boolean => typeof credential?.value === 'function' ? credential.value(value) : value === credential?.value;
 
@@ -60,7 +63,7 @@ export async function startMinimal({ credential, stateful = false, keepLog = tru
         return reply({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'minimal', version: '1.0.0' } }, stateful ? { 'Mcp-Session-Id': id } : {});
       }
       case 'ping': return reply({});
-      case 'tools/list': return reply({ tools: TOOLS });
+      case 'tools/list': return reply({ tools });
       case 'tools/call': {
         const args = (message.params?.['arguments'] ?? {}) as Record<string, unknown>;
         counts.calls++;
@@ -76,5 +79,5 @@ export async function startMinimal({ credential, stateful = false, keepLog = tru
     let text = '';
     request.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; }).on('end', () => answer(request, response, text));
   }, '/mcp', seen);
-  return { ...listener, counts, sessions, forget: () => sessions.clear() };
+  return { ...listener, counts, sessions, tools, forget: () => sessions.clear() };
 }

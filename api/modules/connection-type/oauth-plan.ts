@@ -1,0 +1,75 @@
+import type { ConnectionTypeSpec } from '#core/connection/spec.js';
+import { headerValueFault } from '#core/connection/header-rules.js';
+import { UserFault } from '#core/errors.js';
+import type { ProbeReport } from '#core/mcp/probe.js';
+import type { Discovery } from '#core/oauth/discovery.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { OAuthClient } from '#core/store/entities/oauth-client.entity.js';
+import type { Repositories } from '#core/store/store.js';
+import type { ClientChoice, OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import type { OAuthLook, TypeOAuth } from '#core/upkeep/type-oauth.js';
+
+/** How a type's OAuth will be set up: decided before anything is saved. */
+export interface OAuthPlan {
+  look: OAuthLook;
+  found: Discovery;
+  choice: ClientChoice;
+}
+
+/** What an input says of the client's secret: absent keeps, a value replaces, null clears. */
+export function secretOf(oauth: { clientSecret?: string | null } | null | undefined): string | null | undefined {
+  const secret = oauth?.clientSecret;
+  if (secret == null) return secret;
+  const fault = secret === '' ? 'Enter the client secret, or leave it out.' : headerValueFault(secret);
+  if (fault !== null) throw new UserFault('INVALID', fault, { field: ['input', 'oauth', 'clientSecret'] });
+  return secret;
+}
+
+/** Setting up the OAuth of connection types (design section 3.1). */
+export class OAuthPlanner {
+  constructor(private readonly oauth: TypeOAuth, private readonly registry: OAuthClientRegistry) {}
+
+  /**
+   * Looks at the server's OAuth, and decides how the client comes to be. Null for other methods, and where the server can't be asked now.
+   * Throws OAUTH_NOT_SUPPORTED, CLIENT_REQUIRED, INVALID or SERVER_REFUSED: what can't work isn't saved.
+   */
+  async plan(spec: ConnectionTypeSpec, clientSecret: string | null, report: ProbeReport): Promise<OAuthPlan | null> {
+    if (spec.authMethod !== 'OAUTH') {
+      if (clientSecret !== null) throw new UserFault('INVALID', 'Only the auth method OAUTH has a client: leave "oauth" out, or choose that method.', { field: ['input', 'oauth'] });
+      return null;
+    }
+    if (report.verdict === 'UNREACHABLE') {
+      if (clientSecret === null) return null;
+      throw new UserFault('SERVER_REFUSED', 'The server can\'t be reached, so it can\'t be told where the client secret belongs: leave it out, and enter it when the server is reachable.', { field: ['input', 'oauth', 'clientSecret'], retryable: true });
+    }
+    const look = await this.oauth.look(spec.serverUrl, report, spec);
+    const { found, failure } = look.report;
+    if (found === null) {
+      if (failure.code === 'UNREACHABLE') throw new UserFault('SERVER_REFUSED', failure.message, { field: ['input', 'serverUrl'], retryable: true });
+      throw new UserFault('OAUTH_NOT_SUPPORTED', look.outcome.message, { field: ['input', 'authMethod'] });
+    }
+    return { look, found, choice: this.oauth.choose(spec, clientSecret, look) };
+  }
+
+  /** Writes plan and client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired. */
+  async save(repositories: Repositories, type: ConnectionType, plan: OAuthPlan): Promise<OAuthClient> {
+    const before = await repositories.oauthClients.current(type.id);
+    if (before !== null) await this.registry.retire(repositories, before, 'Another client takes its place.');
+    return this.oauth.save(repositories, type, plan.found, plan.choice);
+  }
+
+  /**
+   * Sends a registration that is on record as pending, and writes the conditions. Throws CLIENT_REQUIRED or SERVER_REFUSED when nothing was registered;
+   * an outcome that isn't known is no error but a condition.
+   */
+  async finish(type: ConnectionType, client: OAuthClient, plan: OAuthPlan): Promise<void> {
+    const fault = await this.oauth.register(type, client, plan.found);
+    if (fault !== null && fault.code !== 'OUTCOME_UNKNOWN' && fault.code !== 'INVALID_ANSWER') throw this.oauth.refusalOf(plan.look, fault);
+  }
+
+  /** The secret of the client that is in use, to be kept when an update says nothing of it. */
+  async storedSecret(repositories: Repositories, typeId: string): Promise<string | null> {
+    const client = await repositories.oauthClients.current(typeId);
+    return client?.method !== 'PREREGISTERED' ? null : ((await this.registry.secrets(client)).clientSecret ?? null);
+  }
+}

@@ -1,0 +1,81 @@
+import { withObservations, type Observation } from '../connection/condition.js';
+import type { Discovery } from '../oauth/discovery.js';
+import type { ProbeReport } from '../mcp/probe.js';
+import type { ConnectionType } from '../store/entities/connection-type.entity.js';
+import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
+import type { Repositories, Store } from '../store/store.js';
+import type { OAuthClientRegistry } from './oauth-clients.js';
+import { rowOf, type OAuthLook, type TypeOAuth } from './type-oauth.js';
+
+/** What {@link OAuthCheck} is built of. */
+export interface OAuthCheckOptions {
+  store: Store;
+  oauth: TypeOAuth;
+  registry: OAuthClientRegistry;
+  now: () => Date;
+}
+
+/** A registration whose answer was not stored within this time was cut off by a crash: its deadline is far shorter. */
+const CUT_OFF_MS = 120_000;
+
+/** Keeps a connection type's OAuth true: reads the metadata again, notices a changed issuer, and sees to a usable client. */
+export class OAuthCheck {
+  constructor(private readonly options: OAuthCheckOptions) {}
+
+  /** Level-triggered: a second run right after the first writes nothing but times. */
+  async check(type: ConnectionType, probe: Pick<ProbeReport, 'verdict' | 'challenge'>): Promise<void> {
+    if (type.spec.authMethod !== 'OAUTH' || (probe.verdict !== 'OK' && probe.verdict !== 'AUTHENTICATION_REQUIRED')) return;
+    const { store, oauth } = this.options;
+    const before = await store.oauthClients.discovery(type.id);
+    const look = await oauth.look(type.spec.serverUrl, probe, type.spec, before?.issuer ?? null);
+    const { found, failure } = look.report;
+    // Somebody who didn't answer proves nothing: what is known stays.
+    if (found === null) return oauth.observe(type.id, failure.code === 'UNREACHABLE' ? null : failure);
+    const client = await store.transaction((repositories) => this.#save(repositories, type, before, look, found));
+    if (client?.state === 'PENDING') return void (await oauth.register(type, client, found));
+    const fault = client === null ? null : await this.options.registry.renewIfDue(client, found);
+    if (client !== null && fault?.code === 'INVALID_CLIENT') return oauth.clientRefused(type, client.id);
+    await oauth.observe(type.id);
+  }
+
+  /** Stores what was found; answers the client that counts, recorded anew where there was none that is of use. */
+  async #save(repositories: Repositories, type: ConnectionType, before: OAuthDiscovery | null, look: OAuthLook, found: Discovery): Promise<OAuthClient | null> {
+    if ((await repositories.connectionTypes.lock(type.id)) === null) return null;
+    const moved = before !== null && (before.issuer !== found.issuer || before.tokenHost !== found.tokenHost);
+    await repositories.oauthClients.saveDiscovery(rowOf(type, found, this.options.now()));
+    if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
+    const client = await repositories.oauthClients.current(type.id);
+    if (client !== null && client.issuer === found.issuer && client.redirectUri === this.options.oauth.redirectUri && !moved) return this.#settled(repositories, client);
+    if (client !== null) {
+      await this.options.registry.retire(repositories, client, 'The issuer or our redirect URI changed; a client belongs to one of each.');
+      // A client that a manager entered belongs to the old issuer: nothing of it goes to the new one.
+      if (client.method === 'PREREGISTERED') return null;
+    }
+    if (type.spec.oauth?.clientId != null || look.outcome.outcome !== 'AUTOMATIC') return null;
+    return this.options.registry.record(repositories, type, found, this.options.oauth.redirectUri, this.options.oauth.choose(type.spec, null, look));
+  }
+
+  /** A registration that was cut off is of unknown outcome: it is not sent again by itself. One that provably wasn't received is. */
+  async #settled(repositories: Repositories, client: OAuthClient): Promise<OAuthClient> {
+    const age = this.options.now().getTime() - (client.attemptedAt?.getTime() ?? 0);
+    if (client.state !== 'PENDING' || client.message !== null) return client;
+    if (age < CUT_OFF_MS) return { ...client, state: 'OUTCOME_UNKNOWN' };
+    await repositories.oauthClients.transition(client.id, ['PENDING'], { state: 'OUTCOME_UNKNOWN' });
+    return { ...client, state: 'OUTCOME_UNKNOWN' };
+  }
+
+  /** Nothing that was sealed for the old issuer goes to the new one: every login waits for its owner's consent. */
+  async #suspend(repositories: Repositories, type: ConnectionType, from: string, to: string): Promise<void> {
+    const message = `The server's logins are issued by ${to} now, no longer by ${from}: consent again.`;
+    const observations: Observation[] = [
+      { type: 'Authorized', status: 'FALSE', reason: 'IssuerChanged', message },
+      { type: 'Ready', status: 'FALSE', reason: 'IssuerChanged', message },
+    ];
+    const enrollments = await repositories.enrollments.ofType(type.id);
+    for (const status of await repositories.enrollments.statuses(enrollments.map((enrollment) => enrollment.id))) {
+      const conditions = withObservations(status.conditions, observations, type.version, this.options.now());
+      await repositories.enrollments.updateStatus(status.enrollmentId, { conditions });
+    }
+    await repositories.announce(type.teamId);
+  }
+}

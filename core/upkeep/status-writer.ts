@@ -1,0 +1,179 @@
+import { condition, sameMeaning, withObservations, type Condition, type Observation } from '../connection/condition.js';
+import { currentTarget, sameTarget } from '../connection/target.js';
+import type { ProbeReport } from '../mcp/probe.js';
+import type { RawTool } from '../mcp/session.js';
+import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
+import type { Repositories } from '../store/store.js';
+import { INSUFFICIENT_SCOPE } from './oauth-tokens-observations.js';
+import { authorization, reachability, readiness, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
+import { syncTools } from './tool-sync.js';
+
+/** What trying a credential showed. */
+export interface CredentialTrial {
+  verdict: CredentialVerdict;
+  report: ProbeReport;
+  /** What the server showed without the credential, at the same time. */
+  stranger: ProbeReport;
+  /** The tools that this login sees, scrubbed of the credential; null when they could not be read. */
+  tools: RawTool[] | null;
+}
+
+/** The list that shared enrollments see: it was read, there is none, or it could not be asked for now and stays as it was. */
+export type SharedList = RawTool[] | 'NONE' | 'AS_IT_IS';
+
+interface Locked {
+  type: ConnectionType;
+  status: ConnectionTypeStatus;
+}
+
+/**
+ * Writes what was seen as conditions and lists of tools. Everything is for use inside a transaction, takes the type's lock first, and says whether it wrote
+ * anything that callers rely on: times alone don't count.
+ */
+export class StatusWriter {
+  constructor(private readonly clock: () => Date) {}
+
+  /** Writes what a look at the server showed. Nothing, when the type was deleted or moved to another place since it was looked at. */
+  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList): Promise<boolean> {
+    const locked = await lockSeen(repositories, seen);
+    return locked === null ? false : (await this.#write(repositories, locked, report, shared)).changed;
+  }
+
+  /**
+   * Writes what trying a credential showed, of the enrollment and of its type. Nothing, when one of them was deleted, or moved to another place since.
+   * @param version of the credential that was tried, where another may have taken its place meanwhile
+   */
+  async writeTrial(repositories: Repositories, seen: ConnectionType, enrollmentId: string, trial: CredentialTrial, version: number | null = null): Promise<boolean> {
+    const locked = await lockSeen(repositories, seen);
+    const enrollment = locked === null ? null : await repositories.enrollments.lock(enrollmentId);
+    if (locked === null || enrollment === null) return false;
+    const [credential] = await repositories.enrollments.credentials([enrollmentId]);
+    if (version !== null && credential?.version !== version) return false;
+    const ofType = await this.#write(repositories, locked, reportOf(trial), enrollment.shared && trial.tools !== null ? trial.tools : 'AS_IT_IS');
+
+    const now = this.clock();
+    const [status] = await repositories.enrollments.statuses([enrollmentId]);
+    const before = status?.conditions ?? [];
+    const conditions = withObservations(before, tried(before, authorization(locked.type.spec.authMethod, trial.verdict)), locked.type.version, now);
+    let changed = ofType.changed || !sameMeaning(before, conditions);
+    let toolsSyncedAt = status?.toolsSyncedAt ?? null;
+    if (ofType.toolsSource === null && trial.tools !== null) {
+      const scope = { ...typeScope(locked.type), enrollmentId };
+      changed = (await syncTools(repositories, scope, trial.tools, locked.type.spec.toolPolicy.onChange, now)) || toolsSyncedAt === null || changed;
+      toolsSyncedAt = now;
+    } else if (ofType.toolsSource !== null) toolsSyncedAt = null;
+    await repositories.enrollments.updateStatus(enrollmentId, { conditions, toolsSyncedAt });
+    return changed;
+  }
+
+  /** Writes what is known of an enrollment without asking its server: that its owner has yet to consent, or that its tokens are new. */
+  async writeEnrollment(repositories: Repositories, seen: ConnectionType, enrollmentId: string, observations: readonly Observation[]): Promise<boolean> {
+    const locked = await lockSeen(repositories, seen);
+    if (locked === null || (await repositories.enrollments.lock(enrollmentId)) === null) return false;
+    const [status] = await repositories.enrollments.statuses([enrollmentId]);
+    const before = status?.conditions ?? [];
+    const conditions = withObservations(before, observations, locked.type.version, this.clock());
+    if (sameMeaning(before, conditions)) return false;
+    await repositories.enrollments.updateStatus(enrollmentId, { conditions });
+    return true;
+  }
+
+  /** After a change of the spec that moved neither address nor method: what was observed holds for the new version too. */
+  async restamp(repositories: Repositories, type: ConnectionType): Promise<void> {
+    const locked = await repositories.connectionTypes.lock(type.id);
+    if (locked === null) return;
+    const conditions = withObservations(locked.status.conditions, locked.status.conditions.map(asObservation), type.version, this.clock());
+    await repositories.connectionTypes.updateStatus(type.id, { conditions });
+  }
+
+  /**
+   * After a change of the place that credentials go to: forgets what was seen of the old server, suspends the enrollments that were confirmed for another
+   * place, and wakes those that were confirmed for this one (a type that goes back to where it was).
+   */
+  async moved(repositories: Repositories, type: ConnectionType): Promise<void> {
+    const locked = await repositories.connectionTypes.lock(type.id);
+    if (locked === null) return;
+    const now = this.clock();
+    const target = currentTarget(type.spec);
+    const enrollments = await repositories.enrollments.ofType(type.id);
+    const statuses = new Map((await repositories.enrollments.statuses(enrollments.map((one) => one.id))).map((status) => [status.enrollmentId, status]));
+    for (const { id, confirmedTarget } of enrollments) {
+      const before = statuses.get(id)?.conditions ?? [];
+      const ready = sameTarget(confirmedTarget, target) ? resumed(before) : SUSPENDED;
+      await repositories.enrollments.updateStatus(id, { conditions: ready === null ? before : withObservations(before, [ready], type.version, now), toolsSyncedAt: null });
+    }
+    const conditions = withObservations(locked.status.conditions, [TOOLS_NOT_READ], type.version, now);
+    await repositories.connectionTypes.updateStatus(type.id, { conditions, toolsSource: null, toolsSyncedAt: null, era: null, protocolVersion: null, serverName: null, serverVersion: null });
+  }
+
+  /** Tools that a list no longer has stay on record, so that what was accepted is still known when the list comes back. */
+  async #write(repositories: Repositories, { type, status }: Locked, report: ProbeReport, shared: SharedList): Promise<{ changed: boolean; toolsSource: ConnectionTypeStatus['toolsSource'] }> {
+    const now = this.clock();
+    const list = ownList(report, shared, status.toolsSource);
+    const observations = reachability(report, type.spec.authMethod);
+    const values: Partial<ConnectionTypeStatus> = { lastCheckedAt: now, ...facts(report) };
+    let changed = false;
+    if (list === 'NONE') {
+      Object.assign(values, { toolsSource: null, toolsSyncedAt: null });
+      observations.push(toolsSynced(null, 0));
+    } else if (list !== 'AS_IT_IS') {
+      Object.assign(values, { toolsSource: list.source, toolsSyncedAt: now });
+      changed = await syncTools(repositories, typeScope(type), list.tools, type.spec.toolPolicy.onChange, now);
+      if (status.toolsSource === null) await repositories.enrollments.endOwnLists(type.id);
+      observations.push(toolsSynced(list.source, list.tools.length));
+    } else if (!status.conditions.some((one) => one.type === TOOLS_NOT_READ.type)) observations.push(TOOLS_NOT_READ);
+    const toolsSource = list === 'AS_IT_IS' ? status.toolsSource : list === 'NONE' ? null : list.source;
+    const seen = withObservations(status.conditions, observations, type.version, now);
+    const ready = readiness(seen);
+    // Against what stood before, so that a time moves only when the status does.
+    const conditions = ready === null ? seen : withObservations(status.conditions, [...observations.filter((one) => one.type !== 'Ready'), ready], type.version, now);
+    const moved = !sameMeaning(status.conditions, conditions);
+    if (moved) values.conditions = conditions;
+    await repositories.connectionTypes.updateStatus(type.id, values);
+    return { changed: changed || moved || toolsSource !== status.toolsSource, toolsSource };
+  }
+}
+
+/** The type under its lock, if it still is where it was looked at. */
+async function lockSeen(repositories: Repositories, seen: ConnectionType): Promise<Locked | null> {
+  const locked = await repositories.connectionTypes.lock(seen.id);
+  return locked !== null && sameTarget(currentTarget(locked.type.spec), currentTarget(seen.spec)) ? locked : null;
+}
+
+/** What a trial says of the server: as a stranger sees it, unless only the login got through. */
+function reportOf({ report, stranger }: CredentialTrial): ProbeReport {
+  const answers = (one: ProbeReport): boolean => one.verdict === 'OK' || one.verdict === 'AUTHENTICATION_REQUIRED';
+  if (answers(stranger) || !answers(report)) return { ...stranger, ...(stranger.protocolVersion === null ? server(report) : {}) };
+  return { ...report, tools: null };
+}
+
+/** Whose list the type has now (design section 4: it belongs to the type where listing needs no login, or a shared enrollment exists). */
+function ownList(report: ProbeReport, shared: SharedList, before: ConnectionTypeStatus['toolsSource']): { source: 'ANONYMOUS' | 'SHARED'; tools: RawTool[] } | 'NONE' | 'AS_IT_IS' {
+  if (report.tools !== null) return { source: 'ANONYMOUS', tools: report.tools };
+  if (report.verdict !== 'AUTHENTICATION_REQUIRED') return Array.isArray(shared) && before !== 'ANONYMOUS' ? { source: 'SHARED', tools: shared } : 'AS_IT_IS';
+  if (Array.isArray(shared)) return { source: 'SHARED', tools: shared };
+  return shared === 'AS_IT_IS' && before === 'SHARED' ? 'AS_IT_IS' : 'NONE';
+}
+
+function typeScope(type: ConnectionType) {
+  return { teamId: type.teamId, connectionTypeId: type.id, enrollmentId: null };
+}
+
+function server({ era, protocolVersion, server: found }: ProbeReport): Pick<ProbeReport, 'era' | 'protocolVersion' | 'server'> {
+  return { era, protocolVersion, server: found };
+}
+
+function facts(report: ProbeReport): Partial<ConnectionTypeStatus> {
+  if (report.protocolVersion === null) return {};
+  return { era: report.era, protocolVersion: report.protocolVersion, serverName: report.server?.name ?? null, serverVersion: report.server?.version ?? null };
+}
+
+function asObservation({ type, status, reason, message }: Observation): Observation {
+  return { type, status, reason, message };
+}
+
+/** What a trial says, unless a call wanted more rights than the login has: that it lists its tools all the same doesn't change that, only consent does. */
+function tried(before: readonly Condition[], observed: Observation[]): Observation[] {
+  const missing = condition(before, 'Authorized')?.reason === INSUFFICIENT_SCOPE && !observed.some((one) => one.type === 'Authorized' && one.status === 'FALSE');
+  return missing ? observed.filter((one) => one.type !== 'Authorized' && one.type !== 'Ready') : observed;
+}

@@ -1,0 +1,189 @@
+import { withObservations, sameMeaning, type Observation } from '../connection/condition.js';
+import type { ConnectionTypeSpec } from '../connection/spec.js';
+import { UserFault } from '../errors.js';
+import { discoverOAuth, type Discovery, type DiscoveryReport } from '../oauth/discovery.js';
+import type { OAuthFault } from '../oauth/fault.js';
+import { chooseRegistration, decideOutcome, type OAuthOutcome } from '../oauth/outcome.js';
+import type { OAuthTransport } from '../oauth/transport.js';
+import type { ProbeReport } from '../mcp/probe.js';
+import type { ConnectionType } from '../store/entities/connection-type.entity.js';
+import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
+import type { Repositories, Store } from '../store/store.js';
+import { readiness } from './observations.js';
+import { registeredCondition, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
+
+/** What {@link TypeOAuth} is built of. */
+export interface TypeOAuthOptions {
+  store: Store;
+  registry: OAuthClientRegistry;
+  transport: OAuthTransport;
+  /** `${publicUrl}/oauth/callback`; known once the server listens. */
+  redirectUri: () => string;
+  /** Where the world can read our client metadata document; null where nobody could. */
+  clientMetadataUrl: () => string | null;
+  now: () => Date;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  /** Called after something that callers rely on was written. */
+  changed: (teamId: string) => void;
+}
+
+/** What was found of a server's OAuth, and what that means. */
+export interface OAuthLook {
+  report: DiscoveryReport;
+  outcome: OAuthOutcome;
+}
+
+/** Client and discovery that count for a type now: everything that consent, refresh and revocation go by. */
+export interface OAuthSetup {
+  clientRowId: string;
+  client: UsableClient;
+  discovery: Discovery;
+}
+
+/**
+ * OAuth of connection types: whom the logins are issued by, and our client there. The issuer and its token endpoint's host are pinned at the first
+ * discovery: when they change, nothing sealed goes to the new ones (design section 7).
+ */
+export class TypeOAuth {
+  constructor(private readonly options: TypeOAuthOptions) {}
+
+  get redirectUri(): string {
+    return this.options.redirectUri();
+  }
+
+  /** Finds out what OAuth takes at a server. Never throws for what servers do; nothing is saved. */
+  async look(serverUrl: string, probe: Pick<ProbeReport, 'verdict' | 'challenge'>, spec: Pick<ConnectionTypeSpec, 'oauth'> | null, pinnedIssuer: string | null = null): Promise<OAuthLook> {
+    const { transport, clock } = this.options;
+    const challenged = probe.verdict === 'AUTHENTICATION_REQUIRED';
+    const report = await discoverOAuth({ serverUrl, challenge: probe.challenge, challenged, transport, allowUnadvertisedPkce: spec?.oauth?.allowUnadvertisedPkce ?? false, pinnedIssuer, clock });
+    return { report, outcome: this.#outcome(report, challenged, null) };
+  }
+
+  /** How the type's client comes to be: the client that a manager entered wins. Throws CLIENT_REQUIRED or INVALID where none can. */
+  choose(spec: ConnectionTypeSpec, clientSecret: string | null, { report, outcome }: OAuthLook): ClientChoice {
+    const found = report.found!;
+    const clientId = spec.oauth?.clientId ?? null;
+    if (clientId === null && clientSecret !== null) throw new UserFault('INVALID', 'A client secret needs its client ID: enter both, or neither for automatic registration.', { field: ['input', 'oauth', 'clientId'] });
+    if (clientId !== null) {
+      const takesPublic = found.metadata.token_endpoint_auth_methods_supported?.includes('none') ?? false;
+      if (clientSecret === null && !takesPublic) throw new UserFault('INVALID', 'The authorization server wants clients to have a secret: enter the client secret too.', { field: ['input', 'oauth', 'clientSecret'] });
+      return { method: 'PREREGISTERED', clientId, clientSecret };
+    }
+    const method = chooseRegistration(found, { clientMetadataUrl: this.options.clientMetadataUrl(), hasClient: false });
+    if (method === 'METADATA_DOCUMENT') return { method, clientId: this.options.clientMetadataUrl()! };
+    if (method === 'DYNAMIC') return { method };
+    throw clientRequired(outcome.message);
+  }
+
+  /** What to say when a registration that was advertised ended with a fault. */
+  refusalOf(look: OAuthLook, fault: OAuthFault): UserFault {
+    if (fault.code === 'TEMPORARY') return new UserFault('SERVER_REFUSED', `${fault.publicMessage} Nothing was saved; try again.`, { field: ['input', 'serverUrl'], retryable: true, retryAfterMs: fault.retryAfterMs ?? undefined });
+    return clientRequired(this.#outcome(look.report, true, fault.publicMessage).message);
+  }
+
+  /** Writes what was discovered and the client, for use inside the transaction that creates or changes the type. */
+  async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice): Promise<OAuthClient> {
+    await repositories.oauthClients.saveDiscovery(rowOf(type, found, this.options.now()));
+    return this.options.registry.record(repositories, type, found, this.redirectUri, choice);
+  }
+
+  /** Sends a registration that is on record as pending, and writes the conditions. Answers the fault that ended it, or null. */
+  async register(type: ConnectionType, client: OAuthClient, found: Discovery): Promise<OAuthFault | null> {
+    const fault = client.state === 'PENDING' ? await this.options.registry.register(client, found) : null;
+    await this.observe(type.id);
+    return fault;
+  }
+
+  /** Client and discovery that count for a type now. Throws `UserFault` with the next step where there is none. */
+  async setupOf(type: ConnectionType): Promise<OAuthSetup> {
+    const { store, registry } = this.options;
+    const [row, found] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
+    const client = found === null || row === null ? found : await this.#renewed(type, found, row);
+    const usable = client === null ? null : await registry.open(client);
+    if (row === null || client === null || usable === null || client.issuer !== row.issuer) {
+      const { message } = registeredCondition(client?.issuer === row?.issuer ? client : null, this.redirectUri);
+      throw new UserFault('CLIENT_REQUIRED', `There is no usable OAuth client for this connection type yet; its managers must act. ${message}`);
+    }
+    return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
+  }
+
+  /** The provider doesn't know the client, or its secret, any more: a dynamic one is registered anew, visibly; a manager must act on the others. */
+  async clientRefused(type: ConnectionType, clientRowId: string): Promise<void> {
+    const { store, registry } = this.options;
+    const replaced = await store.transaction(async (repositories) => {
+      await repositories.connectionTypes.lock(type.id);
+      const client = await repositories.oauthClients.current(type.id);
+      const row = await repositories.oauthClients.discovery(type.id);
+      if (client === null || client.id !== clientRowId || client.state !== 'ACTIVE' || row === null) return null;
+      if (client.method !== 'DYNAMIC') {
+        await repositories.oauthClients.transition(client.id, ['ACTIVE'], { state: 'REFUSED', message: 'The issuer no longer accepts this client or its secret: enter the right ones.' });
+        return null;
+      }
+      await registry.retire(repositories, client, 'The issuer no longer knows this client; another one was registered.');
+      return { client: await registry.record(repositories, type, discoveryOf(row), this.redirectUri, { method: 'DYNAMIC' }), found: discoveryOf(row) };
+    });
+    if (replaced === null) await this.observe(type.id);
+    else await this.register(type, replaced.client, replaced.found);
+  }
+
+  /** Writes the conditions Discovered and Registered, and what they mean for Ready. */
+  async observe(typeId: string, failure: DiscoveryReport['failure'] = null): Promise<void> {
+    const { store, now, changed } = this.options;
+    const teamId = await store.transaction(async (repositories) => {
+      const locked = await repositories.connectionTypes.lock(typeId);
+      if (locked === null || locked.type.spec.authMethod !== 'OAUTH') return null;
+      const row = await repositories.oauthClients.discovery(typeId);
+      const client = await repositories.oauthClients.current(typeId);
+      const observations = oauthConditions(row, client, failure, this.redirectUri);
+      const seen = withObservations(locked.status.conditions, observations, locked.type.version, now());
+      const ready = readiness(seen);
+      const conditions = ready === null ? seen : withObservations(seen, [ready], locked.type.version, now());
+      if (sameMeaning(locked.status.conditions, conditions)) return null;
+      await repositories.connectionTypes.updateStatus(typeId, { conditions });
+      await repositories.announce(locked.type.teamId);
+      return locked.type.teamId;
+    });
+    if (teamId !== null) changed(teamId);
+  }
+
+  /** The client, renewed if its secret is nearing its end. One that can't be renewed is used for as long as it is accepted. */
+  async #renewed(type: ConnectionType, client: OAuthClient, row: OAuthDiscovery): Promise<OAuthClient | null> {
+    const { store, registry, now } = this.options;
+    if (!secretNearingExpiry(client, now())) return client;
+    const fault = await registry.renewIfDue(client, discoveryOf(row));
+    if (fault?.code === 'INVALID_CLIENT') await this.clientRefused(type, client.id);
+    return store.oauthClients.current(type.id);
+  }
+
+  #outcome(report: DiscoveryReport, challenged: boolean, registrationRefusal: string | null): OAuthOutcome {
+    return decideOutcome({ discovery: report, challenged, redirectUri: this.redirectUri, clientMetadataUrl: this.options.clientMetadataUrl(), registrationRefusal });
+  }
+}
+
+function clientRequired(message: string): UserFault {
+  return new UserFault('CLIENT_REQUIRED', message, { field: ['input', 'oauth', 'clientId'] });
+}
+
+/** A stored discovery in the form that the protocol steps take. */
+export function discoveryOf(row: OAuthDiscovery): Discovery {
+  return {
+    resource: row.resource, issuer: row.issuer, tokenHost: row.tokenHost, metadata: row.metadata as Discovery['metadata'], scopesSupported: row.scopesSupported,
+    challengeScopes: row.challengeScopes, fallbacks: row.fallbacks, pkceAdvertised: true,
+  };
+}
+
+/** A discovery as it is stored; it belongs to the address that it was found for. */
+export function rowOf(type: Pick<ConnectionType, 'id' | 'spec'>, found: Discovery, now: Date): OAuthDiscovery {
+  const { resource, issuer, tokenHost, metadata, scopesSupported, challengeScopes, fallbacks } = found;
+  return { connectionTypeId: type.id, serverUrl: type.spec.serverUrl, issuer, tokenHost, resource, metadata, scopesSupported, challengeScopes, fallbacks, discoveredAt: now };
+}
+
+function oauthConditions(row: OAuthDiscovery | null, client: OAuthClient | null, failure: DiscoveryReport['failure'], redirectUri: string): Observation[] {
+  const discovered: Observation = failure !== null
+    ? { type: 'Discovered', status: 'FALSE', reason: 'DiscoveryFailed', message: failure.message }
+    : row === null
+      ? { type: 'Discovered', status: 'UNKNOWN', reason: 'NotDiscovered', message: 'The server\'s OAuth metadata were not read yet.' }
+      : { type: 'Discovered', status: 'TRUE', reason: row.fallbacks.length === 0 ? 'Read' : 'OlderRules', message: row.fallbacks.join(' ') };
+  return [discovered, registeredCondition(client, redirectUri)];
+}

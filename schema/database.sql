@@ -1,0 +1,384 @@
+-- GENERATED from a freshly migrated database by `npm run generate:database`, to be read and compared. Don't edit: core/store/migrations makes the schema.
+
+create table audit_events (
+  id uuid not null,
+  team_id uuid,
+  actor_id uuid,
+  actor_name text not null,
+  on_behalf_of_name text,
+  token_id uuid,
+  action text not null,
+  subject_type text,
+  subject_id uuid,
+  subject_name text,
+  outcome text not null,
+  code text,
+  request_id text not null,
+  occurred_at timestamp with time zone not null,
+  constraint audit_events_pkey PRIMARY KEY (id),
+  constraint audit_events_outcome_check CHECK (outcome = ANY (ARRAY['SUCCEEDED'::text, 'REFUSED'::text, 'FAILED'::text])),
+  constraint audit_events_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index audit_events_by_team ON audit_events USING btree (team_id, id DESC);
+
+create table connection_type_status (
+  connection_type_id uuid not null,
+  conditions jsonb default '[]'::jsonb not null,
+  era text,
+  protocol_version text,
+  server_name text,
+  server_version text,
+  tools_source text,
+  tools_synced_at timestamp with time zone,
+  last_checked_at timestamp with time zone,
+  next_check_at timestamp with time zone,
+  updated_at timestamp with time zone default now() not null,
+  constraint connection_type_status_pkey PRIMARY KEY (connection_type_id),
+  constraint connection_type_status_era_check CHECK (era = ANY (ARRAY['LEGACY'::text, 'MODERN'::text])),
+  constraint connection_type_status_tools_source_check CHECK (tools_source = ANY (ARRAY['ANONYMOUS'::text, 'SHARED'::text])),
+  constraint connection_type_status_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE
+);
+
+create table connection_types (
+  id uuid not null,
+  team_id uuid not null,
+  name text not null,
+  spec jsonb not null,
+  version integer default 1 not null,
+  origin text not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint connection_types_pkey PRIMARY KEY (id),
+  constraint connection_types_team_id_name_key UNIQUE (team_id, name),
+  constraint connection_types_name_check CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text),
+  constraint connection_types_origin_check CHECK (origin = ANY (ARRAY['API'::text, 'MANIFEST'::text])),
+  constraint connection_types_spec_check CHECK ((spec ->> 'authMethod'::text) = ANY (ARRAY['NONE'::text, 'ACCESS_TOKEN'::text, 'CUSTOM_HEADERS'::text, 'OAUTH'::text])),
+  constraint connection_types_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+
+create table credentials (
+  enrollment_id uuid not null,
+  team_id uuid not null,
+  kind text not null,
+  version integer not null,
+  sealed bytea,
+  fields jsonb default '[]'::jsonb not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint credentials_pkey PRIMARY KEY (enrollment_id),
+  constraint credentials_check CHECK (kind <> 'NONE'::text OR sealed IS NULL),
+  constraint credentials_kind_check CHECK (kind = ANY (ARRAY['NONE'::text, 'ACCESS_TOKEN'::text, 'CUSTOM_HEADERS'::text, 'OAUTH'::text])),
+  constraint credentials_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint credentials_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+
+create table enrollment_status (
+  enrollment_id uuid not null,
+  tools_synced_at timestamp with time zone,
+  conditions jsonb default '[]'::jsonb not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint enrollment_status_pkey PRIMARY KEY (enrollment_id),
+  constraint enrollment_status_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE
+);
+
+create table enrollments (
+  id uuid not null,
+  team_id uuid not null,
+  connection_type_id uuid not null,
+  owner_id uuid not null,
+  label text default ''::text not null,
+  shared boolean default false not null,
+  origin text not null,
+  confirmed_target jsonb not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint enrollments_pkey PRIMARY KEY (id),
+  constraint enrollments_connection_type_id_owner_id_label_key UNIQUE (connection_type_id, owner_id, label),
+  constraint enrollments_origin_check CHECK (origin = ANY (ARRAY['API'::text, 'MANIFEST'::text])),
+  constraint enrollments_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE,
+  constraint enrollments_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES members(id) ON DELETE CASCADE,
+  constraint enrollments_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index enrollments_by_owner ON enrollments USING btree (owner_id);
+create index enrollments_by_team ON enrollments USING btree (team_id, id);
+
+create table idempotency_keys (
+  scope bytea not null,
+  key text not null,
+  team_id uuid not null,
+  request_hash bytea not null,
+  tool_call_id uuid not null,
+  expires_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (scope, key),
+  constraint idempotency_keys_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index idempotency_keys_by_expiry ON idempotency_keys USING btree (expires_at);
+
+create table members (
+  id uuid not null,
+  team_id uuid not null,
+  subject text not null,
+  local boolean not null,
+  display_name text not null,
+  role text not null,
+  source text not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint members_pkey PRIMARY KEY (id),
+  constraint members_team_id_local_subject_key UNIQUE (team_id, local, subject),
+  constraint members_role_check CHECK (role = ANY (ARRAY['MEMBER'::text, 'MANAGER'::text, 'ADMIN'::text])),
+  constraint members_source_check CHECK (source = ANY (ARRAY['API'::text, 'CLAIM'::text])),
+  constraint members_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index members_by_subject ON members USING btree (local, subject);
+
+create table oauth_authorizations (
+  id uuid not null,
+  team_id uuid not null,
+  enrollment_id uuid not null,
+  member_id uuid not null,
+  state text not null,
+  link_hash bytea not null,
+  cookie_hash bytea,
+  state_hash bytea,
+  sealed bytea,
+  client_id uuid,
+  issuer text,
+  scopes text[] default '{}'::text[] not null,
+  return_url text,
+  message text,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_authorizations_pkey PRIMARY KEY (id),
+  constraint oauth_authorizations_link_hash_key UNIQUE (link_hash),
+  constraint oauth_authorizations_state_hash_key UNIQUE (state_hash),
+  constraint oauth_authorizations_check CHECK ((state = ANY (ARRAY['SENT'::text, 'FINISHING'::text])) <= (cookie_hash IS NOT NULL AND state_hash IS NOT NULL AND sealed IS NOT NULL)),
+  constraint oauth_authorizations_state_check CHECK (state = ANY (ARRAY['LINKED'::text, 'SENT'::text, 'FINISHING'::text, 'READY'::text, 'DENIED'::text, 'FAILED'::text, 'EXPIRED'::text])),
+  constraint oauth_authorizations_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE,
+  constraint oauth_authorizations_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint oauth_authorizations_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id) ON DELETE CASCADE,
+  constraint oauth_authorizations_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index oauth_authorizations_by_enrollment ON oauth_authorizations USING btree (enrollment_id);
+create index oauth_authorizations_by_expiry ON oauth_authorizations USING btree (expires_at) WHERE (state = ANY (ARRAY['LINKED'::text, 'SENT'::text, 'FINISHING'::text]));
+
+create table oauth_clients (
+  id uuid not null,
+  team_id uuid not null,
+  connection_type_id uuid not null,
+  issuer text not null,
+  redirect_uri text not null,
+  method text not null,
+  state text not null,
+  version integer default 1 not null,
+  client_id text,
+  token_endpoint_auth_method text,
+  sealed bytea,
+  client_secret_expires_at timestamp with time zone,
+  registration_client_uri text,
+  message text,
+  attempted_at timestamp with time zone,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_clients_pkey PRIMARY KEY (id),
+  constraint oauth_clients_check CHECK ((state = 'ACTIVE'::text) <= (client_id IS NOT NULL)),
+  constraint oauth_clients_method_check CHECK (method = ANY (ARRAY['PREREGISTERED'::text, 'METADATA_DOCUMENT'::text, 'DYNAMIC'::text])),
+  constraint oauth_clients_state_check CHECK (state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'OUTCOME_UNKNOWN'::text, 'REFUSED'::text, 'RETIRED'::text])),
+  constraint oauth_clients_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE,
+  constraint oauth_clients_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create unique index oauth_clients_current ON oauth_clients USING btree (connection_type_id) WHERE (state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'OUTCOME_UNKNOWN'::text, 'REFUSED'::text]));
+
+create table oauth_discoveries (
+  connection_type_id uuid not null,
+  server_url text not null,
+  issuer text not null,
+  token_host text not null,
+  resource text not null,
+  metadata jsonb not null,
+  scopes_supported text[] not null,
+  challenge_scopes text[] not null,
+  fallbacks text[] not null,
+  discovered_at timestamp with time zone not null,
+  constraint oauth_discoveries_pkey PRIMARY KEY (connection_type_id),
+  constraint oauth_discoveries_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE
+);
+
+create table oauth_grants (
+  enrollment_id uuid not null,
+  team_id uuid not null,
+  client_id uuid,
+  issuer text,
+  scopes text[] default '{}'::text[] not null,
+  wanted_scopes text[] default '{}'::text[] not null,
+  obtained_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  refreshable boolean default false not null,
+  refresh_at timestamp with time zone,
+  last_refresh_at timestamp with time zone,
+  failed_refreshes integer default 0 not null,
+  next_attempt_at timestamp with time zone,
+  attempt_id uuid,
+  attempt_version integer,
+  attempt_until timestamp with time zone,
+  outcome_unknown_at timestamp with time zone,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_grants_pkey PRIMARY KEY (enrollment_id),
+  constraint oauth_grants_check CHECK ((attempt_id IS NULL) = (attempt_until IS NULL)),
+  constraint oauth_grants_check1 CHECK ((attempt_id IS NULL) = (attempt_version IS NULL)),
+  constraint oauth_grants_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE SET NULL,
+  constraint oauth_grants_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint oauth_grants_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index oauth_grants_by_client ON oauth_grants USING btree (client_id);
+
+create table oauth_leftovers (
+  id uuid not null,
+  team_id uuid not null,
+  kind text not null,
+  subject_name text not null,
+  issuer text not null,
+  sealed bytea,
+  outcome text not null,
+  message text default ''::text not null,
+  attempts integer default 0 not null,
+  next_attempt_at timestamp with time zone,
+  give_up_at timestamp with time zone not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint oauth_leftovers_pkey PRIMARY KEY (id),
+  constraint oauth_leftovers_check CHECK ((outcome = 'PENDING'::text) = (sealed IS NOT NULL)),
+  constraint oauth_leftovers_kind_check CHECK (kind = ANY (ARRAY['TOKENS'::text, 'CLIENT'::text])),
+  constraint oauth_leftovers_outcome_check CHECK (outcome = ANY (ARRAY['PENDING'::text, 'REVOKED'::text, 'NOT_SUPPORTED'::text, 'ABANDONED'::text])),
+  constraint oauth_leftovers_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index oauth_leftovers_due ON oauth_leftovers USING btree (next_attempt_at) WHERE (outcome = 'PENDING'::text);
+
+create table processes (
+  id uuid not null,
+  host text not null,
+  pid integer not null,
+  started_at timestamp with time zone default now() not null,
+  heartbeat_at timestamp with time zone default now() not null,
+  constraint processes_pkey PRIMARY KEY (id)
+);
+
+create table schema_level (
+  needs integer not null
+);
+
+create table schema_migrations (
+  id integer default nextval('schema_migrations_id_seq'::regclass) not null,
+  "timestamp" bigint not null,
+  name character varying not null,
+  constraint "PK_62441bec32630ced9e4cccae336" PRIMARY KEY (id)
+);
+
+create table team_keys (
+  team_id uuid not null,
+  version integer not null,
+  kek_id text not null,
+  wrapped bytea not null,
+  created_at timestamp with time zone default now() not null,
+  constraint team_keys_pkey PRIMARY KEY (team_id, version),
+  constraint team_keys_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+
+create table teams (
+  id uuid not null,
+  slug text not null,
+  display_name text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint teams_pkey PRIMARY KEY (id),
+  constraint teams_slug_key UNIQUE (slug),
+  constraint teams_slug_check CHECK (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)
+);
+
+create table tokens (
+  id uuid not null,
+  kind text not null,
+  team_id uuid,
+  member_id uuid,
+  creator_id uuid,
+  name text not null,
+  prefix text not null,
+  hash bytea not null,
+  expires_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  created_at timestamp with time zone default now() not null,
+  voucher_ids uuid[] default '{}'::uuid[] not null,
+  constraint tokens_pkey PRIMARY KEY (id),
+  constraint tokens_hash_key UNIQUE (hash),
+  constraint tokens_check CHECK ((kind = 'INSTALLATION'::text) = (team_id IS NULL)),
+  constraint tokens_check1 CHECK ((kind = 'INSTALLATION'::text) = (member_id IS NULL)),
+  constraint tokens_check2 CHECK ((kind = 'INSTALLATION'::text) = (creator_id IS NULL)),
+  constraint tokens_kind_check CHECK (kind = ANY (ARRAY['INSTALLATION'::text, 'PERSONAL'::text, 'LOCAL_MEMBER'::text])),
+  constraint tokens_creator_id_fkey FOREIGN KEY (creator_id) REFERENCES members(id) ON DELETE CASCADE,
+  constraint tokens_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id) ON DELETE CASCADE,
+  constraint tokens_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index tokens_by_creator ON tokens USING btree (creator_id);
+create index tokens_by_member ON tokens USING btree (member_id);
+
+create table tool_call_payloads (
+  tool_call_id uuid not null,
+  team_id uuid not null,
+  sealed_arguments bytea,
+  sealed_result bytea,
+  expires_at timestamp with time zone not null,
+  constraint tool_call_payloads_pkey PRIMARY KEY (tool_call_id),
+  constraint tool_call_payloads_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index tool_call_payloads_by_expiry ON tool_call_payloads USING btree (expires_at);
+
+create table tool_calls (
+  id uuid not null,
+  team_id uuid not null,
+  process_id uuid not null,
+  caller_id uuid not null,
+  caller_name text not null,
+  on_behalf_of_id uuid,
+  on_behalf_of_name text,
+  token_id uuid,
+  request_id text not null,
+  connection_type_id uuid not null,
+  connection_type_name text not null,
+  enrollment_id uuid not null,
+  enrollment_label text not null,
+  tool text not null,
+  status text not null,
+  error jsonb,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  duration_ms double precision,
+  kept boolean not null,
+  cancel_requested_at timestamp with time zone,
+  constraint tool_calls_pkey PRIMARY KEY (id),
+  constraint tool_calls_check CHECK ((finished_at IS NULL) = (status = ANY (ARRAY['RUNNING'::text, 'PENDING_APPROVAL'::text]))),
+  constraint tool_calls_status_check CHECK (status = ANY (ARRAY['RUNNING'::text, 'SUCCEEDED'::text, 'TOOL_ERROR'::text, 'FAILED'::text, 'CANCELLED'::text, 'OUTCOME_UNKNOWN'::text, 'PENDING_APPROVAL'::text, 'DENIED'::text]))
+);
+create index tool_calls_by_team ON tool_calls USING btree (team_id, id DESC);
+create index tool_calls_running ON tool_calls USING btree (process_id) WHERE (status = 'RUNNING'::text);
+
+create table tools (
+  id uuid not null,
+  team_id uuid not null,
+  connection_type_id uuid not null,
+  enrollment_id uuid,
+  scope_id uuid not null,
+  name text not null,
+  definition text not null,
+  definition_hash text not null,
+  accepted_hash text not null,
+  change jsonb,
+  removed_at timestamp with time zone,
+  created_at timestamp with time zone default now() not null,
+  constraint tools_pkey PRIMARY KEY (id),
+  constraint tools_scope_id_name_key UNIQUE (scope_id, name),
+  constraint tools_check CHECK (scope_id = COALESCE(enrollment_id, connection_type_id)),
+  constraint tools_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE,
+  constraint tools_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint tools_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index tools_by_enrollment ON tools USING btree (enrollment_id);
+create index tools_by_type ON tools USING btree (connection_type_id);

@@ -1,0 +1,29 @@
+import { lexicographicSortSchema, printSchema } from 'graphql';
+import { createSchema } from '#api/schema.js';
+import { configDocument } from '#core/config/document.js';
+import { dumpSchema } from './schema-dump.js';
+
+/** A file that is made from the sources and committed, so that a change of them is seen as what it means. */
+export interface GeneratedFile {
+  /** From the root of the repository. */
+  path: string;
+  /** Makes it anew. */
+  command: string;
+  /** Its text. `migrated` gives the URL of a freshly migrated database. */
+  make(migrated: () => Promise<string>): Promise<string>;
+}
+
+/** Every generated file by the name that `npm run generate` takes. */
+export const GENERATED: Readonly<Record<string, GeneratedFile>> = {
+  config: { path: 'schema/config.md', command: 'npm run generate:config', make: async () => configDocument() },
+  schema: { path: 'schema/schema.graphql', command: 'npm run generate:schema', make: async () => `${SCHEMA_HEAD}\n${await schemaText()}` },
+  database: { path: 'schema/database.sql', command: 'npm run generate:database', make: async (migrated) => `${DATABASE_HEAD}\n${await dumpSchema(await migrated())}` },
+};
+
+const SCHEMA_HEAD = '# GENERATED from the classes of api/modules by `npm run generate:schema`. Don\'t edit.\n';
+const DATABASE_HEAD = '-- GENERATED from a freshly migrated database by `npm run generate:database`, to be read and compared. Don\'t edit: core/store/migrations makes the schema.\n';
+
+/** The SDL, sorted. */
+async function schemaText(): Promise<string> {
+  return `${printSchema(lexicographicSortSchema(await createSchema()))}\n`;
+}
