@@ -10,7 +10,6 @@ import { enrollmentView } from '../enrollment/enrollment.view.js';
 /** A call as GraphQL shows it to this viewer. */
 export function toolCallView(view: ToolCallView, context: Context) {
   const { record, went } = view;
-  const { loaders } = context;
   const typed = (type: ConnectionType | null | undefined) => type == null ? null : connectionTypeView(type, context);
   const enrolled = (enrollment: Enrollment | null | undefined) => {
     const visible = enrollment != null && (enrollment.shared || enrollment.ownerId === membershipIn(context.principal, enrollment.teamId)?.memberId);
@@ -22,8 +21,8 @@ export function toolCallView(view: ToolCallView, context: Context) {
     tool: record.tool,
     status: record.status,
     connectionTypeName: record.connectionTypeName,
-    connectionType: () => typed(went?.type) ?? loaders.connectionType.load(record.connectionTypeId).then(typed),
-    enrollment: () => enrolled(went?.enrollment) ?? loaders.enrollment.load(record.enrollmentId).then(enrolled),
+    connectionType: () => typed(went?.type) ?? context.loaders.connectionType.load(record.connectionTypeId).then(typed),
+    enrollment: () => enrolled(went?.enrollment) ?? context.loaders.enrollment.load(record.enrollmentId).then(enrolled),
     caller: { id: nodeId('Member', record.callerId), displayName: record.callerName },
     onBehalfOf: record.onBehalfOfId === null ? null : { id: nodeId('Member', record.onBehalfOfId), displayName: record.onBehalfOfName },
     assignment: null,
