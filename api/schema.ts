@@ -4,18 +4,22 @@ import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
 import { DateTimeScalar } from './graphql/scalars.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeResolver, TeamCatalogResolver } from './modules/connection-type/connection-type.resolver.js';
+import { ConnectionTypeLiveResolver } from './modules/connection-type/connection-type.live.js';
 import { ProbeResolver } from './modules/connection-type/probe.resolver.js';
 import { EnrollmentResolver, TeamEnrollmentsResolver } from './modules/enrollment/enrollment.resolver.js';
+import { EnrollmentLiveResolver } from './modules/enrollment/enrollment.live.js';
 import { NodeResolver } from './modules/node/node.resolver.js';
 import { TeamResolver } from './modules/team/team.resolver.js';
 import { TokenResolver } from './modules/token/token.resolver.js';
 import { TeamToolCallsResolver, ToolCallResolver } from './modules/tool-call/tool-call.resolver.js';
+import { ToolCallLiveResolver } from './modules/tool-call/tool-call.live.js';
 import { ToolResolver } from './modules/tool/tool.resolver.js';
 
 /** Every resolver there is: an explicit list, so that nothing is served by accident. */
 export const RESOLVERS = [
   TeamResolver, TokenResolver, ConnectionTypeResolver, TeamCatalogResolver, ProbeResolver, ToolResolver, EnrollmentResolver, TeamEnrollmentsResolver,
   ToolCallResolver, TeamToolCallsResolver, TeamAuditResolver, NodeResolver,
+  ConnectionTypeLiveResolver, EnrollmentLiveResolver, ToolCallLiveResolver,
 ] as const;
 
 /** Instances of the resolver classes; each class is asked for by itself. */
@@ -38,5 +42,6 @@ export async function createSchema(instances: ResolverInstances = []): Promise<G
   // type-graphql has no decorator for the descriptions of root types (facts: graphql 1.5).
   schema.getQueryType()!.description = 'What can be read. Everything is in the reach of the caller\'s teams only.';
   schema.getMutationType()!.description = 'What can be changed. Expected refusals are `userErrors` in the payload.';
+  schema.getSubscriptionType()!.description = 'What can be watched, over WebSocket (graphql-transport-ws). Each event is what the viewer may see at that moment.';
   return schema;
 }
