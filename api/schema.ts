@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { isAbstractType, type GraphQLSchema } from 'graphql';
 import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
+import { InvariantBroken } from '#core/errors.js';
 import { DateTimeScalar } from './graphql/scalars.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeResolver, TeamCatalogResolver } from './modules/connection-type/connection-type.resolver.js';
@@ -36,6 +37,8 @@ export async function createSchema(instances: ResolverInstances = []): Promise<G
     container: { get: (type: unknown) => byClass.get(type) as object },
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
     validate: false,
+    // Asked for by type-graphql, but not used: each subscription has a stream of its own.
+    pubSub: { publish: () => undefined, subscribe: () => { throw new InvariantBroken('a subscription without a stream'); } },
   });
   // type-graphql makes a promise for each object of a union: graphql-js reads its `__typename` at once, where the same is said.
   for (const type of Object.values(schema.getTypeMap())) if (isAbstractType(type)) type.resolveType = undefined;
