@@ -51,10 +51,12 @@ export class Feed<S> {
   async after(round: number, signal: AbortSignal): Promise<S | null> {
     while (this.#round <= round && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiters.add(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      const wake = (): void => resolve();
+      this.#waiters.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
       await promise;
-      this.#waiters.delete(resolve);
+      this.#waiters.delete(wake);
+      signal.removeEventListener('abort', wake);
     }
     return signal.aborted ? null : this.#latest;
   }

@@ -106,6 +106,8 @@ export class LiveStreams {
   async *#changes<R extends ConnectionType | Enrollment>(
     context: Context, slug: string, feeds: Feeds<Reading>, load: (ids: string[]) => Promise<(R | Error | null)[]>, visible: (memberId: string, row: R) => boolean, signal: AbortSignal,
   ): AsyncGenerator<RowChange<R>, void> {
+    // Who they were when they connected is of no account.
+    await context.renew();
     const teamId = context.principal.memberships.find((membership) => membership.teamSlug === slug)?.teamId;
     if (teamId === undefined) throw new UserFault('NOT_FOUND', NO_TEAM, { field: ['team'] });
     const feed = feeds.join(teamId);
@@ -155,6 +157,7 @@ export class LiveStreams {
 
   async *#call(context: Context, id: string | null, signal: AbortSignal): AsyncGenerator<ToolCallView, void> {
     if (id === null) throw new UserFault('NOT_FOUND', NO_CALL, { field: ['id'] });
+    await context.renew();
     const feed = this.#calls.join(ALL);
     this.#watched.set(id, (this.#watched.get(id) ?? 0) + 1);
     try {

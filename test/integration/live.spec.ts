@@ -16,13 +16,14 @@ let there: TestApi;
 let server: ChangeableServer;
 let dual: TestListener;
 const clients: LiveClient[] = [];
+const statements: string[] = [];
 let names = 0;
 
 beforeAll(async () => {
   database = await createDatabase(MIGRATED);
   server = await ChangeableServer.start();
   dual = await startDual();
-  here = await startTestApi({ database });
+  here = await startTestApi({ database, onStatement: (sql) => void statements.push(sql) });
   there = await startTestApi({ database, keys: here.keys });
 });
 afterEach(async () => { await Promise.all(clients.splice(0).map((client) => client.close())); });
@@ -106,15 +107,28 @@ describe('connectionTypeChanged', () => {
     expect([...foreign.events, ...unknown.events]).toEqual([]);
   });
 
-  it('goes on by the poll when the connection that listens was cut', async () => {
+  it('goes on when the connection that listens was cut, and when nobody notified of a change at all', async () => {
     const watch = await watching(connect(admin()), 'ConnectionTypeChanged');
     const client = new Client({ connectionString: database.url });
     await client.connect();
     await client.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'fairlead listener' and datname = current_database()`);
     const type = await newType();
-    await client.end();
     await until(() => kinds(watch, type.id).length > 0);
+    await client.query('update connection_types set version = version + 1 where name = $1', [`type-${names}`]);
+    await client.end();
+    await until(() => kinds(watch, type.id).length > 1);
   }, 20_000);
+
+  it('reads a team once for all who watch it', async () => {
+    const watchers = [connect((await member()).token), connect((await member()).token), connect(admin())];
+    const watches = [];
+    for (const client of watchers) watches.push(await watching(client, 'ConnectionTypeChanged'));
+    statements.length = 0;
+    const type = await newType();
+    await until(() => watches.every((watch) => kinds(watch, type.id).length === 1));
+    // Mutation and its announcement: one reading, or two when the poll came in between.
+    expect(statements.filter((sql) => sql.includes('from connection_types t') && sql.includes('digest')).length).toBeLessThanOrEqual(3);
+  });
 });
 
 describe('enrollmentChanged', () => {
