@@ -121,7 +121,7 @@ describe('connectionTypeChanged', () => {
 
   it('reads a team once for all who watch it', async () => {
     const watchers = [connect((await member()).token), connect((await member()).token), connect(admin())];
-    const watches = [];
+    const watches: Watch[] = [];
     for (const client of watchers) watches.push(await watching(client, 'ConnectionTypeChanged'));
     statements.length = 0;
     const type = await newType();

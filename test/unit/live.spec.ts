@@ -93,6 +93,7 @@ it('a stream that waits ends at once when it is returned, and cleans up', async 
 describe('a client is dropped', () => {
   async function pair(limits: Partial<LiveLimits>, autoPong = true): Promise<{ socket: LiveSocket; client: WebSocket; end: () => void }> {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
     const opened = once(server, 'connection');
     const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { autoPong });
     const [ws] = (await opened) as [WebSocket];
