@@ -1,8 +1,9 @@
 import { currentTarget } from '#core/connection/target.js';
 import { startAuthorization } from '#core/oauth/authorization.js';
+import type { OAuthSetup } from '#core/upkeep/type-oauth.js';
 import { sealFlow } from './flow.js';
 import { hashOf, newSecret } from './one-time-secret.js';
-import type { ConsentParts, OAuthSetup } from './parts.js';
+import type { ConsentParts } from './parts.js';
 import type { Situation } from './situation.js';
 
 /** How long the person may take at the provider. */

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { CLIENT_METADATA_PATH } from '#core/oauth/outcome.js';
 import { AuthorizationFinisher } from './authorization-finisher.js';
 import { AuthorizationSender } from './authorization-sender.js';
 import { BrowserMemory } from './browser-memory.js';
@@ -35,13 +36,14 @@ export function addConsentRoutes(scope: FastifyInstance, parts: ConsentParts): v
     const form = request.body instanceof URLSearchParams ? request.body : new URLSearchParams();
     return connect.go(visit(request, reply), request.params.link, form, reply);
   });
-  scope.get('/oauth/callback', { config }, (request, reply) => callback.consented(visit(request, reply), reply));
-  scope.get('/signin/callback', { config }, (request, reply) => callback.signedIn(visit(request, reply), reply));
+  // HEAD must not use an answer up.
+  scope.get('/oauth/callback', { config, exposeHeadRoute: false }, (request, reply) => callback.consented(visit(request, reply), reply));
+  scope.get('/signin/callback', { config, exposeHeadRoute: false }, (request, reply) => callback.signedIn(visit(request, reply), reply));
   scope.get<{ Params: { team: string; name: string } }>('/enroll/:team/:name', { config }, async (request, reply) => {
     const { team, name } = request.params;
     if (!DNS_LABEL.test(team) || !DNS_LABEL.test(name)) return sendPage(reply, troublePage(404, 'There is nothing here', 'The address is not complete, or was changed on its way.', null));
     return sendPage(reply, enrollPage(team, name, parts.explorer ? `${parts.publicUrl()}/explorer` : null));
   });
   // Authorization servers read it from anywhere, and may keep it for a while.
-  scope.get('/.well-known/fairlead-client.json', async (_request, reply) => reply.headers({ 'cache-control': 'public, max-age=300', 'cross-origin-resource-policy': 'cross-origin' }).send(parts.clientMetadata()));
+  scope.get(CLIENT_METADATA_PATH, async (_request, reply) => reply.headers({ 'cache-control': 'public, max-age=300', 'cross-origin-resource-policy': 'cross-origin' }).send(parts.clientMetadata()));
 }

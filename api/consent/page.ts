@@ -20,7 +20,8 @@ h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
 h2 { font-size: 1.125rem; margin: 1.5rem 0 .5rem; }
 dl { border: 1px solid var(--line); border-radius: .5rem; padding: .25rem 1rem; margin: 1rem 0; }
 dt { margin-top: .75rem; font-size: .875rem; color: var(--soft); }
-dd { margin: 0 0 .75rem; overflow-wrap: anywhere; }
+dd { margin: 0; overflow-wrap: anywhere; }
+dl > :last-child { margin-bottom: .75rem; }
 pre { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; overflow-x: auto; }
 code { overflow-wrap: anywhere; }
 .note { background: var(--warn); border-left: .25rem solid var(--line); padding: .75rem 1rem; margin: 1rem 0; }

@@ -41,7 +41,7 @@ export function outcomePage(outcome: ConsentOutcome, serverName: string, message
     case 'READY':
       return { status: 200, title: `${serverName} is connected`, body: html`<p>The login is stored, and you can use ${foreign(serverName)} through Fairlead now.</p>${close}` };
     case 'DENIED':
-      return { status: 200, title: `${serverName} is not connected`, body: html`<p>${message}</p><p>To connect it after all, start again in the place where you got the link.</p>${close}` };
+      return { status: 200, title: `${serverName} is not connected`, body: html`<p>${message}</p>${close}` };
     case 'FAILED':
     case 'EXPIRED':
       return { status: 200, title: `${serverName} could not be connected`, body: html`<p>${message}</p><p>You can start again in the place where you got the link.</p>${close}` };

@@ -1,23 +1,13 @@
 import type { Logger } from '#core/log.js';
-import type { OAuthClientIdentity } from '#core/oauth/client-information.js';
-import type { Discovery } from '#core/oauth/discovery.js';
 import type { OAuthTransport } from '#core/oauth/transport.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { OAuthSetup } from '#core/upkeep/type-oauth.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import type { Vault } from '#core/vault/vault.js';
 import type { ProofOptions } from './proof.js';
 import type { SignIn } from './sign-in.js';
-
-/** The client and discovery that count for a connection type now. */
-export interface OAuthSetup {
-  /** Of `oauth_clients`. */
-  clientRowId: string;
-  /** Holds the secret. */
-  client: OAuthClientIdentity;
-  discovery: Pick<Discovery, 'issuer' | 'resource' | 'metadata'>;
-}
 
 /** What the consent flow is built of. */
 export interface ConsentParts {
@@ -27,7 +17,7 @@ export interface ConsentParts {
   upkeep: Pick<Upkeep, 'checkEnrollment' | 'status'>;
   /** To authorization servers. */
   transport: OAuthTransport;
-  /** May register and discover. Throws `UserFault` with the next step where there is none. */
+  /** The client and discovery that count for a type now. Throws `UserFault` with the next step where there is none. */
   setupOf: (type: ConnectionType) => Promise<OAuthSetup>;
   /** Told when the provider doesn't know the client, or its secret, any more. */
   clientRefused: (type: ConnectionType, clientRowId: string) => Promise<void>;

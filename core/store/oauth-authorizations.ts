@@ -59,7 +59,9 @@ export class OAuthAuthorizations {
     const rows = (await this.manager.query(
       `with ended as (
          update oauth_authorizations set state = 'EXPIRED', sealed = null, message = coalesce(message, 'It was not finished in time.'), updated_at = now()
-         where (state in ('LINKED', 'SENT', 'FINISHING') and expires_at < clock_timestamp()) or (state in ('LINKED', 'SENT') and enrollment_id = $1) returning 1)
+         where (state in ('LINKED', 'SENT') and enrollment_id = $1)
+            or id in (select id from oauth_authorizations where state in ('LINKED', 'SENT', 'FINISHING') and expires_at < clock_timestamp() for update skip locked)
+         returning 1)
        select count(*)::int as count from ended`,
       [enrollmentId],
     )) as { count: number }[];

@@ -93,7 +93,7 @@ export class Leftovers {
     this.#loop ??= this.#run();
   }
 
-  /** Stops looking, and waits for what is under way. */
+  /** Stops looking, cuts off what is under way, which may be repeated, and waits for that. */
   async stop(): Promise<void> {
     this.#ended.abort();
     await this.#loop;
@@ -126,7 +126,7 @@ export class Leftovers {
   async #attempt(leftover: OAuthLeftover): Promise<void> {
     const { store, vault, transport, clientName, now, random, logger } = this.#options;
     try {
-      const attempt = await undo(await openLeftover(vault, leftover), { issuer: leftover.issuer, transport, clientName, now: now() });
+      const attempt = await undo(await openLeftover(vault, leftover), { issuer: leftover.issuer, transport: { ...transport, signal: this.#ended.signal }, clientName, now: now() });
       const at = await store.now();
       if (attempt.outcome !== 'FAILED') return await this.#end(leftover, attempt.outcome, attempt.message);
       if (!attempt.retryable || at >= leftover.giveUpAt) return await this.#end(leftover, 'ABANDONED', `${attempt.message} ${REMAINS[leftover.kind](leftover.issuer)}`);
@@ -134,8 +134,8 @@ export class Leftovers {
       const nextAttemptAt = new Date(Math.min(at.getTime() + wait * (1 + random() / 10), leftover.giveUpAt.getTime()));
       await store.oauthLeftovers.update(leftover.id, { message: `${attempt.message} It goes on being tried.`, nextAttemptAt });
     } catch (error) {
-      // A fault of ours: its lease runs out, and it is tried again.
-      logger.error({ err: error, leftoverId: leftover.id }, 'a revocation could not be tried');
+      // A fault of ours, or the end of this process: its lease runs out, and it is tried again.
+      if (!this.#ended.signal.aborted) logger.error({ err: error, leftoverId: leftover.id }, 'a revocation could not be tried');
     }
   }
 

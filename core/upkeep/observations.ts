@@ -60,8 +60,11 @@ export function toolsSynced(source: 'ANONYMOUS' | 'SHARED' | null, count: number
   return { type: 'ToolsSynced', status: 'TRUE', reason: 'Read', message: `${count} tools, read ${through}.` };
 }
 
+/** Why there are no tokens yet. */
+const WITHOUT_CONSENT: readonly string[] = ['NotConsented', 'ConsentDenied', 'ConsentFailed'];
+
 /** The conditions of an enrollment that has no tokens yet. `reason` and `message` are of the last consent that led to none, or say that there was none so far. */
-export function awaitingConsent(reason = 'NotConsented', message = 'Open the link of the enrollment in your browser and consent there.'): Observation[] {
+export function awaitingConsent(reason: 'NotConsented' | 'ConsentDenied' | 'ConsentFailed' = 'NotConsented', message = 'Open the link of the enrollment in your browser and consent there.'): Observation[] {
   return [
     { type: 'Authorized', status: 'FALSE', reason, message },
     { type: 'Ready', status: 'FALSE', reason: AWAITING_CONSENT, message },
@@ -101,6 +104,7 @@ export function resumed(conditions: readonly Condition[]): Observation | null {
   if (condition(conditions, 'Ready')?.reason !== SUSPENDED.reason) return null;
   const { status, reason, message } = condition(conditions, 'Authorized') ?? { status: 'UNKNOWN', reason: 'NotTried', message: '' };
   const ready = status === 'TRUE' || reason === 'NotVerifiable';
+  if (WITHOUT_CONSENT.includes(reason)) return { type: 'Ready', status: 'FALSE', reason: AWAITING_CONSENT, message };
   return { type: 'Ready', status: ready ? 'TRUE' : 'FALSE', reason: status === 'TRUE' ? 'Ready' : reason, message };
 }
 

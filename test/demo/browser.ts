@@ -22,8 +22,8 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-const START_MS = 20_000;
-const STEP_MS = 10_000;
+const START_MS = 40_000;
+const STEP_MS = 20_000;
 
 /** Chromium without a window and without script; where it doesn't start, plain HTTP requests in its place, and why. */
 export async function openBrowser(): Promise<{ browser: Browser; trouble: string | null }> {

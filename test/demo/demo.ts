@@ -7,7 +7,7 @@ import { StageHand } from './stage.js';
 import { tell } from './story.js';
 
 // `npm run demo`: real servers, a real Fairlead, a real browser. Exit code 0 if all of it came true, 1 if not, 130 if it was interrupted.
-const DEADLINE_MS = 90_000;
+const DEADLINE_MS = 120_000;
 
 // Chromium comes packed, and leaves its parts in the folder for temporary files: here, one that goes with the demo.
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-demo-'));
@@ -36,7 +36,7 @@ try {
 } finally {
   clearTimeout(deadline);
   await hand.clear();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 printout.line(printout.failed === 0
   ? `\nAll ${printout.held} points held. Everything that was started is stopped and removed. README.md shows the same with curl.`

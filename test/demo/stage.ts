@@ -51,11 +51,13 @@ export class StageHand {
     printout.check(true, `a third one, which wants a login with OAuth, answers at ${logins.mcp.url}; its provider, oidc-provider, at ${logins.issuer}`);
     const unregistering = await this.#kept(startFaultyAuthorizationServer({ faults: { registration: 'absent' } }), (server) => server.close());
     const console = await this.#kept(listen((_request, response) => void response.end('Back in the console'), '/logins'), (server) => server.close());
+    // It takes as long as Fairlead does, so they start together.
+    const opening = this.#kept(openBrowser(), (opened) => opened.browser.close());
     const state = await this.#kept(mkdtemp(join(tmpdir(), 'fairlead-demo-')), (folder) => rm(folder, { recursive: true, force: true }));
     const fairlead = this.#fairlead(state);
     const ready = fairlead.line(/^Fairlead is ready at /).then((line) => /http:\S+/.exec(line)![0]);
     const fairleadUrl = await printout.wait('starting Fairlead on a new, embedded PostgreSQL', ready, (url) => `Fairlead is ready at ${url}`);
-    const { browser, trouble } = await printout.wait('starting a browser without a window', this.#kept(openBrowser(), (opened) => opened.browser.close()),
+    const { browser, trouble } = await printout.wait('starting a browser without a window', opening,
       (opened) => `what Tom has for a browser: ${opened.browser.name}`);
     if (trouble !== null) printout.say(`Chromium doesn't start here, so its part is played by ${browser.name} for the same pages and forms: ${quotePeer(trouble, 300)}`);
     const adminToken = (await readFile(join(state, 'admin-token'), 'utf8')).trim();
@@ -78,9 +80,9 @@ export class StageHand {
     return child;
   }
 
-  async #kept<T>(starting: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> {
-    const started = await starting;
-    this.#undo.push(() => end(started));
-    return started;
+  /** Noted before it has started, so that what is on its way when the demo is interrupted is ended as well. */
+  #kept<T>(starting: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> {
+    this.#undo.push(async () => end(await starting));
+    return starting;
   }
 }

@@ -11,8 +11,9 @@ test('the demo tells its story to the end, and everything in it holds', async ()
   const child = demo();
   expect({ ...await child.ended, errors: child.errors, wrong: child.output.filter((line) => line.includes('NOT SO')) }).toEqual({ code: 0, signal: null, errors: [], wrong: [] });
   expect(child.output.filter((line) => /✓ \S+ answers .*ms\)$|✓ get-tiny-image answers/.test(line)).length).toBeGreaterThanOrEqual(3);
+  expect(child.output.filter((line) => line.includes('fairlead_outcome=READY'))).toHaveLength(2);
   expect(child.output.at(-1)).toMatch(/^All \d+ points held\./);
-});
+}, 150_000);
 
 test('an interrupted demo says so, and leaves nothing running', async () => {
   const child = demo();

@@ -20,6 +20,7 @@ import { migrate } from '#core/store/migrate.js';
 import { Store } from '#core/store/store.js';
 import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { OAuthTokens, type OAuthTokensOptions } from '#core/upkeep/oauth-tokens.js';
 import { syncTools } from '#core/upkeep/tool-sync.js';
@@ -65,9 +66,10 @@ export async function startCallProcess(
   const transport = { egress, timeoutMs: 3000 };
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: 'Fairlead', now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri: () => REDIRECT_URI, clientMetadataUrl: () => null, now, clock, changed });
+  const leftovers = new Leftovers({ store, vault, box: new CredentialBox(vault), registry, transport, clientName: 'Fairlead', now, random: Math.random, logger: createLogger('silent') });
   const tokens = new OAuthTokens({
     store, box: new CredentialBox(vault), transport, changed, now, clock, random: Math.random, logger: createLogger('silent'), setupOf: (type) => oauth.setupOf(type),
-    clientRefused: (type, id) => oauth.clientRefused(type, id), orphaned: () => Promise.resolve(), ...(typeof logins === 'function' ? logins({ store, vault }) : logins),
+    clientRefused: (type, id) => oauth.clientRefused(type, id), orphaned: (orphan) => leftovers.orphaned(orphan), ...(typeof logins === 'function' ? logins({ store, vault }) : logins),
   });
   const service: CallService = new CallService({
     store, databaseUrl, vault, sessions, schemas, tokens, enrollLink: (membership, name) => `https://fairlead.test/${membership.teamSlug}/${name}`, maxInFlight: 100,
@@ -78,13 +80,14 @@ export async function startCallProcess(
   const end = async (graceMs: number): Promise<void> => {
     await service.stop(graceMs);
     await tokens.stop();
+    await leftovers.stop();
     await sessions.close();
     await schemas.close();
     await egress.close();
     await store.close();
   };
   let ended: Promise<void> | null = null;
-  return { service, sessions, store, vault, registry, oauth, tokens, stop: (graceMs = 5000) => (ended ??= end(graceMs)) };
+  return { service, sessions, store, vault, registry, oauth, tokens, leftovers, stop: (graceMs = 5000) => (ended ??= end(graceMs)) };
 }
 
 /** What OAuth logins are kept with. */
@@ -92,6 +95,7 @@ export interface LoginParts {
   registry: OAuthClientRegistry;
   oauth: TypeOAuth;
   tokens: OAuthTokens;
+  leftovers: Leftovers;
 }
 export type LoginOverrides = Partial<OAuthTokensOptions> | ((real: { store: Store; vault: Vault }) => Partial<OAuthTokensOptions>);
 

@@ -1,7 +1,6 @@
 import { GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { Registry } from 'prom-client';
 import { createConsent, type Consent } from '#api/consent/create-consent.js';
-import type { OAuthSetup } from '#api/consent/parts.js';
 import { createHttpServer, type HttpServer } from '#api/http/server.js';
 import type { OidcConfig } from '#core/config/config.js';
 import { connectionTypeSpec, type ConnectionTypeSpecInput } from '#core/connection/spec.js';
@@ -12,9 +11,6 @@ import { createLogger } from '#core/log.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
-import { discoverOAuth } from '#core/oauth/discovery.js';
-import { registerClient } from '#core/oauth/registration.js';
-import type { OAuthTransport } from '#core/oauth/transport.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
@@ -24,6 +20,8 @@ import { migrate } from '#core/store/migrate.js';
 import { Store } from '#core/store/store.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { awaitingConsent } from '#core/upkeep/observations.js';
+import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep } from '#core/upkeep/upkeep.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
@@ -40,16 +38,15 @@ export interface ConsentWorldOptions {
   publicUrl?: string;
 }
 
-/** A team, a database, and the HTTP server with the consent pages, as `start-api` composes them; registration is what a manager's `createConnectionType` would have done. */
+/** A team, a database, and the HTTP server with the consent pages, as `start-api` composes them. */
 export class ConsentWorld {
   readonly lines: string[] = [];
-  /** Types whose client a provider refused. */
-  readonly refusedClients: string[] = [];
   consent!: Consent;
   #server!: HttpServer;
   #egress!: Egress;
   #publicUrl!: () => string;
-  readonly #setups = new Map<string, Promise<OAuthSetup>>();
+  oauth!: TypeOAuth;
+  upkeep!: Upkeep;
 
   private constructor(readonly database: TestDatabase, readonly store: Store, readonly vault: Vault, readonly box: CredentialBox, readonly team: Team) {}
 
@@ -78,7 +75,12 @@ export class ConsentWorld {
     const now = () => new Date();
     this.#egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
     const opener = new SessionOpener({ egress: this.#egress, clientInfo: { name: 'fairlead-test', version: '0.0.0' }, parse: parseLossless });
-    const upkeep = new Upkeep({
+    const transport = { egress: this.#egress, timeoutMs: 10_000 };
+    const registry = new OAuthClientRegistry({ store: this.store, vault: this.vault, transport, clientName: 'Fairlead', now });
+    this.oauth = new TypeOAuth({
+      store: this.store, registry, transport, redirectUri: () => `${this.url}/oauth/callback`, clientMetadataUrl: () => null, now, clock: () => performance.now(), changed: () => undefined,
+    });
+    this.upkeep = new Upkeep({
       store: this.store, box: this.box, now, changed: () => undefined,
       probe: (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress: this.#egress, timeoutMs, clock: () => performance.now() }),
     });
@@ -87,10 +89,10 @@ export class ConsentWorld {
     this.#publicUrl = publicUrl;
     this.consent = createConsent({
       config: { localMode, oidc, returnOrigins: options.returnOrigins ?? [], introspection: true },
-      store: this.store, vault: this.vault, box: this.box, upkeep, fetch, logger, now, publicUrl, changed: () => undefined,
-      transport: this.transport, random: () => 0,
-      setupOf: (type) => this.setupOf(type),
-      clientRefused: async (type) => void this.refusedClients.push(type.name),
+      store: this.store, vault: this.vault, box: this.box, upkeep: this.upkeep, fetch, logger, now, publicUrl, changed: () => undefined,
+      transport, random: () => 0,
+      setupOf: (type) => this.oauth.setupOf(type),
+      clientRefused: (type, clientRowId) => this.oauth.clientRefused(type, clientRowId),
       clientMetadata: () => clientMetadataDocument(publicUrl(), null, { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
     });
     this.#server = await createHttpServer({
@@ -99,10 +101,6 @@ export class ConsentWorld {
       logger, metrics: new Registry(), ready: async () => ({ ok: true, checks: {} }), addRoutes: this.consent.addRoutes,
     });
     await this.#server.listen();
-  }
-
-  get transport(): OAuthTransport {
-    return { egress: this.#egress, timeoutMs: 10_000 };
   }
 
   async close(): Promise<void> {
@@ -116,40 +114,17 @@ export class ConsentWorld {
     return this.store.members.upsert({ teamId: this.team.id, subject, local, displayName, role: 'MEMBER', source: 'API' });
   }
 
+  /** As a manager's `createConnectionType` makes it. */
   async type(serverUrl: string, values: Partial<ConnectionTypeSpecInput> = {}, name = 'warehouse'): Promise<ConnectionType> {
-    const type = await this.store.connectionTypes.insert(this.team.id, name, connectionTypeSpec.parse({ displayName: 'Warehouse', serverUrl, authMethod: 'OAUTH', ...values }));
-    await this.setupOf(type);
+    const spec = connectionTypeSpec.parse({ displayName: 'Warehouse', serverUrl, authMethod: 'OAUTH', ...values });
+    const type = await this.store.connectionTypes.insert(this.team.id, name, spec);
+    const look = await this.oauth.look(serverUrl, await this.upkeep.look(spec), spec);
+    if (look.report.found === null) throw new Error(look.report.failure.message);
+    const { found } = look.report;
+    const client = await this.store.transaction((repositories) => this.oauth.save(repositories, type, found, this.oauth.choose(spec, null, look)));
+    const fault = await this.oauth.register(type, client, found);
+    if (fault !== null) throw fault;
     return type;
-  }
-
-  /** Discovers and registers, once for each type. */
-  setupOf(type: ConnectionType): Promise<OAuthSetup> {
-    const known = this.#setups.get(type.id) ?? this.#setUp(type);
-    this.#setups.set(type.id, known);
-    return known;
-  }
-
-  /** As if a manager had changed the client. */
-  forgetSetup(type: ConnectionType): void {
-    this.#setups.delete(type.id);
-  }
-
-  async #setUp(type: ConnectionType): Promise<OAuthSetup> {
-    const { serverUrl } = type.spec;
-    const challenged = await fetch(serverUrl, { method: 'POST' });
-    const report = await discoverOAuth({ serverUrl, challenge: challenged.headers.get('www-authenticate'), transport: this.transport, allowUnadvertisedPkce: false, clock: () => performance.now() });
-    await challenged.text();
-    if (report.found === null) throw new Error(report.failure.message);
-    const discovery = report.found;
-    const redirectUri = `${this.url}/oauth/callback`;
-    const registered = await registerClient({ discovery, transport: this.transport, clientName: 'Fairlead', redirectUri, now: new Date() });
-    const { pkceAdvertised: _pkce, ...row } = discovery;
-    await this.store.oauthClients.saveDiscovery({ connectionTypeId: type.id, serverUrl, ...row, metadata: { ...row.metadata }, discoveredAt: new Date() });
-    const before = await this.store.oauthClients.current(type.id);
-    if (before !== null) await this.store.oauthClients.transition(before.id, ['ACTIVE'], { state: 'RETIRED' });
-    const client = await this.store.oauthClients.insertPending({ teamId: type.teamId, connectionTypeId: type.id, issuer: discovery.issuer, redirectUri, method: 'DYNAMIC' });
-    await this.store.oauthClients.transition(client.id, ['PENDING'], { state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod });
-    return { clientRowId: client.id, client: registered, discovery };
   }
 
   /** A new enrollment, as `enroll` makes it. */
