@@ -92,7 +92,7 @@ describe('what came out of the journeys of OAuth', () => {
   it('did happen: tokens were issued, shown, renewed and refused', () => {
     const names = Object.keys(secrets());
     expect(['access token', 'code 0', 'code_verifier', 'refresh_token', 'secret of', 'registration access token'].filter((kind) => !names.some((name) => name.startsWith(kind)))).toEqual([]);
-    expect(server.presented.length).toBeGreaterThanOrEqual(2);
+    expect(server.presented.length).toBeGreaterThanOrEqual(1);
     expect(answers.join()).toContain('SUCCEEDED');
   });
 
