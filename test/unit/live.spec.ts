@@ -117,7 +117,7 @@ describe('a client is dropped', () => {
   });
 
   it('but not one that keeps up', async () => {
-    const { socket, client, end } = await pair({ pingMs: 5 });
+    const { socket, client, end } = await pair({ pingMs: 100 });
     const received = once(client, 'message');
     await once(client, 'ping');
     await once(client, 'ping');
