@@ -5,7 +5,7 @@ import { parseLossless } from '#core/json/lossless.js';
 import { discoverOAuth } from '#core/oauth/discovery.js';
 import { clientMetadataUrl, decideOutcome, type OAuthOutcome } from '#core/oauth/outcome.js';
 import type { OAuthStep } from '#core/oauth/step.js';
-import { probeServer, type ProbeReport } from '#core/mcp/probe.js';
+import { namesAnotherTransport, probeServer, type ProbeReport } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { UsageError } from './failure.js';
 import { version } from './version.js';
@@ -23,6 +23,7 @@ export interface ProbeOptions {
  * @returns whether a connection type could be made of it
  */
 export async function runProbe(config: Config, url: string, options: ProbeOptions, print: (line: string) => void): Promise<boolean> {
+  if (!namesAnotherTransport(url) && !/^https?:\/\//i.test(url)) throw new UsageError('Give the server\'s address as an absolute URL, for example https://mcp.example.com/mcp.');
   const policy = { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [] };
   const egress = new Egress({ policy });
   try {

@@ -7,6 +7,9 @@ export type RequestOutcome = 'ok' | 'errors' | 'refused';
 export class HttpMetrics {
   readonly #graphql: Histogram<'operation' | 'outcome'>;
   readonly #requests: Counter<'route' | 'status'>;
+  /** The children of these by their labels: looking them up by labels costs more than counting. */
+  readonly #durations = new Map<string, Histogram.Internal<'operation' | 'outcome'>>();
+  readonly #counts = new Map<string, Counter.Internal>();
 
   constructor(registry: Registry) {
     this.#graphql = new Histogram({
@@ -26,11 +29,17 @@ export class HttpMetrics {
 
   /** Counts one answered HTTP request; `route` is the route's pattern, undefined when none matched. */
   countRequest(route: string | undefined, status: number): void {
-    this.#requests.inc({ route: route ?? 'none', status });
+    const key = `${status} ${route ?? 'none'}`;
+    let count = this.#counts.get(key);
+    if (count === undefined) this.#counts.set(key, count = this.#requests.labels({ route: route ?? 'none', status }));
+    count.inc();
   }
 
   /** Records one answered GraphQL request; `operation` is null when it was refused before it was known. */
   observeGraphql(operation: string | null, outcome: RequestOutcome, seconds: number): void {
-    this.#graphql.observe({ operation: operation ?? 'none', outcome }, seconds);
+    const key = `${outcome} ${operation ?? 'none'}`;
+    let duration = this.#durations.get(key);
+    if (duration === undefined) this.#durations.set(key, duration = this.#graphql.labels({ operation: operation ?? 'none', outcome }));
+    duration.observe(seconds);
   }
 }

@@ -84,7 +84,7 @@ export async function probeServer(request: ProbeRequest): Promise<ProbeReport> {
 }
 
 /** A command line, or a URL of a scheme that names a transport of another kind. */
-function namesAnotherTransport(url: string): boolean {
+export function namesAnotherTransport(url: string): boolean {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url.trim())?.[1]?.toLowerCase();
   if (scheme === 'http' || scheme === 'https') return false;
   return scheme === undefined

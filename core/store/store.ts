@@ -12,7 +12,7 @@ import { OAuthAuthorization, OAuthGrant, OAuthLeftover } from './entities/oauth-
 import { TeamKey } from './entities/team-key.entity.js';
 import { Team } from './entities/team.entity.js';
 import { Token } from './entities/token.entity.js';
-import { IdempotencyKey, ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
+import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
 import { MIGRATIONS } from './migrations/index.js';
@@ -97,7 +97,7 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, IdempotencyKey, Member,
+        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member,
         OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
         Tool, ToolCall, ToolCallPayload,
       ],

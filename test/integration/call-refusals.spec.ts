@@ -123,9 +123,9 @@ describe('an enrollment', () => {
     expect(await refusal(ada.call({ tool: 'echo', connectionType: 'refused' }))).toMatchObject({ code: 'ACTION_REQUIRED' });
   });
 
-  it('of an OAuth type isn\'t available yet', async () => {
+  it('of an OAuth type is asked for like any other', async () => {
     await world.type({ serverUrl: server.url, authMethod: 'OAUTH' }, [ECHO], { name: 'oauth' });
-    expect(await refusal(ada.call({ tool: 'echo', connectionType: 'oauth' }))).toMatchObject({ code: 'NOT_AVAILABLE' });
+    expect(await refusal(ada.call({ tool: 'echo', connectionType: 'oauth' }))).toMatchObject({ code: 'NOT_CONNECTED' });
   });
 });
 
