@@ -1,7 +1,7 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
+import type { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
-import type { ToolCalls } from '#core/store/tool-calls.js';
 import type { ToolCallView } from './call-request.js';
 import { withContent } from './call-views.js';
 import type { Dispatched, Dispatcher } from './dispatch.js';
@@ -27,7 +27,7 @@ export interface AcceptedCall {
 export interface CallRunnerOptions {
   dispatcher: Dispatcher;
   records: Records;
-  calls: ToolCalls;
+  reservations: Pick<CallReservations, 'complete'>;
   kept: KeptContent;
   /** Acts on what the outcome says about credential and server, before the answer leaves; `error` is what ended the call, or null. */
   observe: (route: Route, error: unknown) => Promise<void>;
@@ -78,7 +78,7 @@ export class CallRunner {
   async #complete(record: ToolCall, { content }: Outcome): Promise<void> {
     try {
       const sealed = content === null ? null : await this.options.kept.sealResult(record.teamId, record.id, content);
-      await this.options.calls.complete(record.id, record, sealed);
+      await this.options.reservations.complete(record.id, record, sealed);
     } catch (error) {
       this.options.records.storeSoon(record);
       throw new InvariantBroken(`the end of call ${record.id} (${record.status}) could not be written`, { cause: error });

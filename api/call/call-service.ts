@@ -2,6 +2,7 @@ import { InvariantBroken, UserFault } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
 import { CallLog } from '#core/store/call-log.js';
+import { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import { newId } from '#core/store/ids.js';
 import { Listener } from '#core/store/listener.js';
@@ -78,6 +79,7 @@ export class CallService {
   readonly #processId = newId();
   readonly #calls: ToolCalls;
   readonly #log: CallLog;
+  readonly #reservations: CallReservations;
   readonly #records: Records;
   readonly #views: CallViews;
   readonly #idempotency: Idempotency;
@@ -100,10 +102,11 @@ export class CallService {
     this.#options = options;
     this.#calls = new ToolCalls(store.manager);
     this.#log = new CallLog(databaseUrl);
+    this.#reservations = new CallReservations(databaseUrl);
     this.#records = new Records({ write: (calls) => this.#log.write(calls), logger, lingerMs: LINGER_MS });
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, this.#kept);
-    this.#idempotency = new Idempotency(this.#calls, vault);
+    this.#idempotency = new Idempotency(this.#reservations, vault);
     this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink, clock), this.#cache);
     this.#logins = new Logins({ tokens: options.tokens, sessions, clock });
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
@@ -111,7 +114,7 @@ export class CallService {
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
     const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
-      dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, calls: this.#calls, kept: this.#kept,
+      dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, reservations: this.#reservations, kept: this.#kept,
       observe: (route, error) => findings.note(route, error), now, clock, logger,
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
@@ -148,6 +151,7 @@ export class CallService {
     await this.#listener.stop();
     await this.#life.stop();
     await this.#log.close();
+    await this.#reservations.close();
   }
 
   /** Forgets what was cached of a team: to be called after each change that this process committed. Others hear `fairlead_changed`. */
@@ -261,7 +265,7 @@ export class CallService {
     if (!record.kept) return true;
     const { idempotencyKey: key } = request;
     const sealed = await this.#kept.sealArguments(record.teamId, record.id, request.arguments);
-    return this.#calls.reserve(record, sealed, key == null ? null : await this.#idempotency.claim(request, key, membership));
+    return this.#reservations.reserve(record, sealed, key == null ? null : await this.#idempotency.claim(request, key, membership));
   }
 
   /** The call that holds the key: its outcome, or itself while it runs. */

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { UserFault } from '#core/errors.js';
 import { canonicalJson } from '#core/json/canonical.js';
 import { JsonFault } from '#core/json/json-fault.js';
-import type { KeyClaim, ToolCalls } from '#core/store/tool-calls.js';
+import type { CallReservations, KeyClaim } from '#core/store/call-reservations.js';
 import type { Vault } from '#core/vault/vault.js';
 import type { Membership } from '../identity/principal.js';
 import type { CallRequest } from './call-request.js';
@@ -12,14 +12,14 @@ import type { CallRequest } from './call-request.js';
  * enrollment, tool, arguments), not of what it resolves to: a retry finds its call even if the type was renamed or the enrollment is gone by then.
  */
 export class Idempotency {
-  constructor(private readonly calls: ToolCalls, private readonly vault: Vault) {}
+  constructor(private readonly reservations: Pick<CallReservations, 'claim'>, private readonly vault: Vault) {}
 
   /**
    * The id of the call that holds the request's key, or null.
    * @throws {UserFault} `IDEMPOTENCY_MISMATCH` when it was another request
    */
   async find(request: CallRequest, key: string, candidates: readonly Membership[]): Promise<string | null> {
-    const claim = await this.calls.claim(candidates.map(scope), key);
+    const claim = await this.reservations.claim(candidates.map(scope), key);
     if (claim === null) return null;
     if (!timingSafeEqual(claim.requestHash, await this.#hash(claim.teamId, request))) {
       throw new UserFault('IDEMPOTENCY_MISMATCH', 'This idempotency key was used for another request within the last 24 hours. Use a new key for a new call.', { field: ['input', 'idempotencyKey'] });

@@ -1,13 +1,4 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
-
-/** A Prometheus registry with the process's own figures (CPU, memory, event loop, garbage collection). */
-export function createRegistry(): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  return registry;
-}
+import { Counter, Histogram, type Registry } from 'prom-client';
 
 /** How a GraphQL request ended: answered, answered with errors, or refused before it ran. */
 export type RequestOutcome = 'ok' | 'errors' | 'refused';
@@ -16,6 +7,9 @@ export type RequestOutcome = 'ok' | 'errors' | 'refused';
 export class HttpMetrics {
   readonly #graphql: Histogram<'operation' | 'outcome'>;
   readonly #requests: Counter<'route' | 'status'>;
+  /** The children of these by their labels: looking them up by labels costs more than counting. */
+  readonly #durations = new Map<string, Histogram.Internal<'operation' | 'outcome'>>();
+  readonly #counts = new Map<string, Counter.Internal>();
 
   constructor(registry: Registry) {
     this.#graphql = new Histogram({
@@ -35,43 +29,17 @@ export class HttpMetrics {
 
   /** Counts one answered HTTP request; `route` is the route's pattern, undefined when none matched. */
   countRequest(route: string | undefined, status: number): void {
-    this.#requests.inc({ route: route ?? 'none', status });
+    const key = `${status} ${route ?? 'none'}`;
+    let count = this.#counts.get(key);
+    if (count === undefined) this.#counts.set(key, count = this.#requests.labels({ route: route ?? 'none', status }));
+    count.inc();
   }
 
   /** Records one answered GraphQL request; `operation` is null when it was refused before it was known. */
   observeGraphql(operation: string | null, outcome: RequestOutcome, seconds: number): void {
-    this.#graphql.observe({ operation: operation ?? 'none', outcome }, seconds);
+    const key = `${outcome} ${operation ?? 'none'}`;
+    let duration = this.#durations.get(key);
+    if (duration === undefined) this.#durations.set(key, duration = this.#graphql.labels({ operation: operation ?? 'none', outcome }));
+    duration.observe(seconds);
   }
-}
-
-/** A running metrics listener. */
-export interface MetricsServer {
-  readonly url: string;
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/** Serves `GET /metrics` in Prometheus's text format on a listener of its own, so that it needs no place behind the public address. */
-export async function startMetricsServer(options: { registry: Registry; host: string; port: number }): Promise<MetricsServer> {
-  const { registry, host } = options;
-  const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics is all there is here.\n');
-      return;
-    }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, host, resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/metrics`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
-  };
 }

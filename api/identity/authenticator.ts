@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { lowerRole } from '#core/connection/role.js';
 import type { Logger } from '#core/log.js';
 import type { Member } from '#core/store/entities/member.entity.js';
@@ -62,7 +62,7 @@ export class Authenticator {
   /** Throws {@link IdentityFault}. */
   async authenticate(bearer: string | null): Promise<Principal> {
     if (bearer === null) throw new IdentityFault('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".', { internal: 'no Authorization header' });
-    const key = createHash('sha256').update(bearer).digest('base64');
+    const key = hash('sha256', bearer, 'base64');
     const known = this.#remembered.get(key);
     const now = this.options.now().getTime();
     if (known !== undefined && known.until > now) {

@@ -12,7 +12,7 @@ import { OAuthAuthorization, OAuthGrant, OAuthLeftover } from './entities/oauth-
 import { TeamKey } from './entities/team-key.entity.js';
 import { Team } from './entities/team.entity.js';
 import { Token } from './entities/token.entity.js';
-import { IdempotencyKey, ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
+import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
 import { MIGRATIONS } from './migrations/index.js';
@@ -20,6 +20,8 @@ import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
 import { OAuthGrants } from './oauth-grants.js';
 import { OAuthLeftovers } from './oauth-leftovers.js';
+import { Processes } from './processes.js';
+import { Schedule } from './schedule.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
@@ -49,6 +51,8 @@ export class Repositories {
   readonly oauthGrants: OAuthGrants;
   readonly oauthAuthorizations: OAuthAuthorizations;
   readonly oauthLeftovers: OAuthLeftovers;
+  readonly processes: Processes;
+  readonly schedule: Schedule;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -63,6 +67,8 @@ export class Repositories {
     this.oauthGrants = new OAuthGrants(manager);
     this.oauthAuthorizations = new OAuthAuthorizations(manager);
     this.oauthLeftovers = new OAuthLeftovers(manager);
+    this.processes = new Processes(manager);
+    this.schedule = new Schedule(manager);
   }
 
   /** The time by the database's clock, which all processes share. */
@@ -91,7 +97,7 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, IdempotencyKey, Member,
+        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member,
         OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
         Tool, ToolCall, ToolCallPayload,
       ],

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { IdempotencyKey, ToolCall, ToolCallPayload, type ToolCallStatus } from './entities/tool-call.entity.js';
+import { ToolCall, ToolCallPayload, type ToolCallStatus } from './entities/tool-call.entity.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
 import { storable } from './storable.js';
 
@@ -12,24 +12,16 @@ export interface ToolCallFilter {
 /** How a call ended; times are the calling process's. */
 export type ToolCallEnd = Pick<ToolCall, 'status' | 'error' | 'finishedAt' | 'durationMs'>;
 
-/** A claim on an idempotency key. */
-export interface KeyClaim {
-  scope: Buffer;
-  key: string;
-  requestHash: Buffer;
-}
-
-/** How long keys, arguments and results are kept (design section 5). */
-const KEPT_FOR = `interval '24 hours'`;
-
 /** Columns of `tool_calls` that the calling process writes: one order for every statement. */
 const COLUMNS = {
   id: 'uuid', team_id: 'uuid', process_id: 'uuid', caller_id: 'uuid', caller_name: 'text', on_behalf_of_id: 'uuid', on_behalf_of_name: 'text', token_id: 'uuid',
   request_id: 'text', connection_type_id: 'uuid', connection_type_name: 'text', enrollment_id: 'uuid', enrollment_label: 'text', tool: 'text', status: 'text',
   error: 'jsonb', started_at: 'timestamptz', finished_at: 'timestamptz', duration_ms: 'double precision', kept: 'boolean',
 } as const;
-const NAMES = Object.keys(COLUMNS).join(', ');
-const RECORDSET = `json_to_recordset($1::json) as r(${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})`;
+/** The names of these columns, for a statement. */
+export const CALL_NAMES = Object.keys(COLUMNS).join(', ');
+/** A parameter that {@link recordset} makes, as rows of these columns. */
+export const CALL_RECORDSET = `json_to_recordset($1::json) as r(${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})`;
 
 /** A row as `json_to_recordset` reads it. Written out, since this runs twice for every call. */
 function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
@@ -47,40 +39,16 @@ function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
  * It also replaces an `OUTCOME_UNKNOWN` that a sweep wrote while the calling process was mute: its own word is the better knowledge.
  */
 export const UPSERT_CALLS = `
-  insert into tool_calls (${NAMES}) select ${NAMES} from ${RECORDSET}
+  insert into tool_calls (${CALL_NAMES}) select ${CALL_NAMES} from ${CALL_RECORDSET}
   on conflict (id) do update set status = excluded.status, error = excluded.error, finished_at = excluded.finished_at, duration_ms = excluded.duration_ms
   where tool_calls.status in ('RUNNING', 'OUTCOME_UNKNOWN') and excluded.status <> 'RUNNING'`;
-
-/** Inserts the row and what is kept of it, if the claim on the key (where there is one) holds; an expired claim of another is replaced. */
-const RESERVE = (claimed: string) => `
-  with claimed as (${claimed}),
-  recorded as (insert into tool_calls (${NAMES}) select ${NAMES} from ${RECORDSET}, claimed),
-  kept as (
-    insert into tool_call_payloads (tool_call_id, team_id, sealed_arguments, expires_at)
-    select $2, $3, $4, now() + ${KEPT_FOR} from claimed
-  )
-  select count(*)::int as claimed from claimed`;
-const RESERVE_KEYED = RESERVE(`
-  insert into idempotency_keys as k (tool_call_id, team_id, scope, key, request_hash, expires_at)
-  values ($2, $3, $5, $6, $7, now() + ${KEPT_FOR})
-  on conflict (scope, key) do update
-    set tool_call_id = excluded.tool_call_id, team_id = excluded.team_id, request_hash = excluded.request_hash, expires_at = excluded.expires_at
-    where k.expires_at <= now()
-  returning 1`);
-const RESERVE_KEYLESS = RESERVE('select 1');
-
-const COMPLETE = `
-  with ended as (
-    update tool_calls set status = $2, error = $3, finished_at = $4, duration_ms = $5 where id = $1 and status in ('RUNNING', 'OUTCOME_UNKNOWN')
-  )
-  update tool_call_payloads set sealed_result = $6 where tool_call_id = $1`;
 
 /** The parameter of {@link UPSERT_CALLS}. */
 export function recordset(calls: readonly ToolCall[]): string {
   return JSON.stringify(calls.map(recordOf));
 }
 
-/** Records of calls, what is kept of them, and the idempotency keys that lead to them. */
+/** Records of calls, what is kept of them, and what leads to them. */
 export class ToolCalls {
   constructor(private readonly manager: EntityManager) {}
 
@@ -113,32 +81,6 @@ export class ToolCalls {
       .createQueryBuilder(ToolCallPayload, 'p')
       .where('p.tool_call_id = any(:ids) and p.expires_at > now()', { ids })
       .getMany();
-  }
-
-  /** The unexpired claim on a key in any of these scopes, or null. */
-  claim(scopes: readonly Buffer[], key: string): Promise<IdempotencyKey | null> {
-    return this.manager
-      .createQueryBuilder(IdempotencyKey, 'k')
-      .where('k.scope = any(:scopes) and k.key = :key and k.expires_at > now()', { scopes, key })
-      .getOne();
-  }
-
-  /**
-   * Commits the claim, the `RUNNING` row and its sealed arguments together. False when another call holds the key: then nothing was written.
-   * Without a claim it is always true.
-   */
-  async reserve(call: ToolCall, sealedArguments: Buffer, claim: KeyClaim | null): Promise<boolean> {
-    const row = [recordset([call]), call.id, call.teamId, sealedArguments];
-    const [result] = (claim === null
-      ? await this.manager.query(RESERVE_KEYLESS, row)
-      : await this.manager.query(RESERVE_KEYED, [...row, claim.scope, claim.key, claim.requestHash])) as { claimed: number }[];
-    return result?.claimed === 1;
-  }
-
-  /** Commits a call's end with its sealed result. */
-  async complete(id: string, end: ToolCallEnd, sealedResult: Buffer | null): Promise<void> {
-    const error = end.error === null ? null : JSON.stringify({ ...end.error, message: storable(end.error.message) });
-    await this.manager.query(COMPLETE, [id, end.status, error, end.finishedAt, end.durationMs, sealedResult]);
   }
 
   /** Notes that a running call is to be cancelled, and tells the process that makes it. */

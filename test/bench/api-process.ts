@@ -25,6 +25,10 @@ export class ApiProcess {
       env: { PATH, HOME: directory, PORT: '0', FAIRLEAD_STATE_DIR: join(directory, 'state') }, stdio: ['ignore', output, output],
     });
     closeSync(output);
+    // However this process ends, the API doesn't outlive it.
+    const kill = (): void => void child.kill('SIGTERM');
+    process.once('exit', kill);
+    child.once('exit', () => process.removeListener('exit', kill));
     for (const until = performance.now() + START_TIMEOUT_MS; performance.now() < until && child.exitCode === null; await sleep(50)) {
       const url = /^Fairlead is ready at (\S+)$/m.exec(await readFile(log, 'utf8'))?.[1];
       if (url !== undefined) return new ApiProcess(child, url, directory);

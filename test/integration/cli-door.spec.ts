@@ -68,6 +68,15 @@ test('Under a Node that is too old, with none bundled, it says what to install',
   expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/needs Node 22\.19 or newer, and this is 20\.20\.2\. Install Node 24/) });
 });
 
+test('A process that serves has options that keep its memory small, and everything else of how it was started', async () => {
+  const door = await doorIn(home, 'console.log(process.pid, process.execArgv.join(), process.argv.slice(2).join(), process.env.MALLOC_ARENA_MAX); process.exit(7);');
+  const child = startChild([process.execPath, '--no-warnings', door, 'dev', '--port', '0']);
+  expect(await child.line(/semi/)).toBe(`${child.pid} --max-semi-space-size=8,--heap-growing-percent=50,--no-warnings dev,--port,0 1`);
+  expect((await child.ended).code).toBe(7);
+  expect(run(['--max-semi-space-size=32', door, 'api']).stdout).toContain(' --max-semi-space-size=32 api');
+  expect(run([door, 'probe', 'x']).stdout).not.toContain('semi');
+});
+
 const withBundled = bundled === null ? test.skip : test;
 
 withBundled('Under a Node that is too old it runs again with the bundled one, with arguments, output and exit code', async () => {

@@ -34,10 +34,6 @@ export class ToolCallResolver {
         tool: input.tool, arguments: input.arguments ?? {}, enrollmentId: decoded('Enrollment', input.enrollmentId), idempotencyKey: input.idempotencyKey,
         timeoutMs: input.timeoutMs, wait: input.wait,
       });
-      if (view.went !== undefined) {
-        context.loaders.connectionType.prime(view.went.type.id, view.went.type);
-        context.loaders.enrollment.prime(view.went.enrollment.id, view.went.enrollment);
-      }
       return { toolCall: toolCallView(view, context) };
     });
   }

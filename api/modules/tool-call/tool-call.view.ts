@@ -1,5 +1,7 @@
 import type { Context } from '../../context.js';
 import type { ToolCallView } from '../../call/call-request.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import { nodeId } from '../../graphql/node-id.js';
 import { membershipIn } from '../../identity/principal.js';
 import { connectionTypeView } from '../connection-type/connection-type.view.js';
@@ -7,23 +9,20 @@ import { enrollmentView } from '../enrollment/enrollment.view.js';
 
 /** A call as GraphQL shows it to this viewer. */
 export function toolCallView(view: ToolCallView, context: Context) {
-  const { record } = view;
-  const { loaders } = context;
+  const { record, went } = view;
+  const typed = (type: ConnectionType | null | undefined) => type == null ? null : connectionTypeView(type, context);
+  const enrolled = (enrollment: Enrollment | null | undefined) => {
+    const visible = enrollment != null && (enrollment.shared || enrollment.ownerId === membershipIn(context.principal, enrollment.teamId)?.memberId);
+    return visible ? enrollmentView(enrollment, context) : null;
+  };
   return {
     __typename: 'ToolCall' as const,
     id: nodeId('ToolCall', record.id),
     tool: record.tool,
     status: record.status,
     connectionTypeName: record.connectionTypeName,
-    connectionType: async () => {
-      const type = await loaders.connectionType.load(record.connectionTypeId);
-      return type === null ? null : connectionTypeView(type, context);
-    },
-    enrollment: async () => {
-      const enrollment = await loaders.enrollment.load(record.enrollmentId);
-      const visible = enrollment !== null && (enrollment.shared || enrollment.ownerId === membershipIn(context.principal, enrollment.teamId)?.memberId);
-      return visible ? enrollmentView(enrollment, context) : null;
-    },
+    connectionType: () => typed(went?.type) ?? context.loaders.connectionType.load(record.connectionTypeId).then(typed),
+    enrollment: () => enrolled(went?.enrollment) ?? context.loaders.enrollment.load(record.enrollmentId).then(enrolled),
     caller: { id: nodeId('Member', record.callerId), displayName: record.callerName },
     onBehalfOf: record.onBehalfOfId === null ? null : { id: nodeId('Member', record.onBehalfOfId), displayName: record.onBehalfOfName },
     assignment: null,

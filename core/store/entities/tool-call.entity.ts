@@ -50,14 +50,3 @@ export class ToolCallPayload {
   @Column('bytea', { name: 'sealed_result', nullable: true }) sealedResult!: Buffer | null;
   @Column('timestamptz', { name: 'expires_at' }) expiresAt!: Date;
 }
-
-/** A used idempotency key. `scope` is a hash of team, principal, assignment and person on whose behalf. */
-@Entity('idempotency_keys')
-export class IdempotencyKey {
-  @PrimaryColumn('bytea') scope!: Buffer;
-  @PrimaryColumn('text') key!: string;
-  @Column('uuid', { name: 'team_id' }) teamId!: string;
-  @Column('bytea', { name: 'request_hash' }) requestHash!: Buffer;
-  @Column('uuid', { name: 'tool_call_id' }) toolCallId!: string;
-  @Column('timestamptz', { name: 'expires_at' }) expiresAt!: Date;
-}
