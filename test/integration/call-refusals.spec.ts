@@ -129,11 +129,6 @@ describe('an enrollment', () => {
     await world.query(`update credentials set kind = 'OAUTH', sealed = null where enrollment_id = $1`, [id]);
     expect(await refusal(ada.call({ tool: 'echo', connectionType: 'oauth' }))).toMatchObject({ code: 'ACTION_REQUIRED', action: { label: 'Sign in', url: expect.stringContaining('/crew/oauth') } });
   });
-
-  it('of an OAuth type is asked for like any other', async () => {
-    await world.type({ serverUrl: server.url, authMethod: 'OAUTH' }, [ECHO], { name: 'oauth' });
-    expect(await refusal(ada.call({ tool: 'echo', connectionType: 'oauth' }))).toMatchObject({ code: 'NOT_CONNECTED' });
-  });
 });
 
 describe('a tool', () => {
