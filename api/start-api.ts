@@ -30,7 +30,7 @@ import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
 import { OidcVerifier } from './identity/oidc-verifier.js';
-import { createLoaders, type Loaders } from './loaders.js';
+import { Loaders } from './loaders.js';
 import { ensureLocalAdmin, type TokenKeeper } from './local-admin.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeManager } from './modules/connection-type/connection-type.manager.js';
@@ -154,9 +154,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     schema,
     context: async ({ headers, requestId, signal }) => {
       const principal = await authenticator.authenticate(bearerOf(headers));
-      let loaders: Loaders | null = null;
-      // A call needs none of them.
-      return { requestId, signal, principal, get loaders() { return loaders ??= createLoaders(store); }, links: { redirectUri: redirectUri(), enroll: enrollPage } };
+      return { requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage } };
     },
     host: config.host,
     port: config.port,
