@@ -1,4 +1,5 @@
 import type { Loaders } from './loaders.js';
+import type { LiveStreams } from './live/live-streams.js';
 import type { Principal } from './identity/principal.js';
 
 /** Addresses of our own pages. */
@@ -17,4 +18,8 @@ export interface Context {
   principal: Principal;
   loaders: Loaders;
   links: Links;
+  /** What subscriptions emit. */
+  live: LiveStreams;
+  /** Asks anew who is calling, for the next event of a subscription. Throws `IdentityFault` when nobody valid is any more. */
+  renew: () => Promise<void>;
 }

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
@@ -5,6 +6,7 @@ import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
+import { createRegistry, startMetricsServer, type MetricsServer } from '#core/metrics.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { SessionPool } from '#core/mcp/session-pool.js';
@@ -25,25 +27,30 @@ import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
 import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
-import { createRegistry, startMetricsServer } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
 import { OidcVerifier } from './identity/oidc-verifier.js';
+import { LIVE_LIMITS } from './live/limits.js';
+import { LiveServer } from './live/live-server.js';
+import { LiveStreams } from './live/live-streams.js';
 import { Loaders } from './loaders.js';
 import { ensureLocalAdmin, type TokenKeeper } from './local-admin.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeManager } from './modules/connection-type/connection-type.manager.js';
+import { ConnectionTypeLiveResolver } from './modules/connection-type/connection-type.live.js';
 import { ConnectionTypeResolver, TeamCatalogResolver } from './modules/connection-type/connection-type.resolver.js';
 import { ProbeManager } from './modules/connection-type/probe.manager.js';
 import { ProbeResolver } from './modules/connection-type/probe.resolver.js';
 import { EnrollmentManager } from './modules/enrollment/enrollment.manager.js';
+import { EnrollmentLiveResolver } from './modules/enrollment/enrollment.live.js';
 import { EnrollmentResolver, TeamEnrollmentsResolver } from './modules/enrollment/enrollment.resolver.js';
 import { NodeResolver } from './modules/node/node.resolver.js';
 import { TeamManager } from './modules/team/team.manager.js';
 import { TeamResolver } from './modules/team/team.resolver.js';
 import { TokenManager } from './modules/token/token.manager.js';
 import { TokenResolver } from './modules/token/token.resolver.js';
+import { ToolCallLiveResolver } from './modules/tool-call/tool-call.live.js';
 import { TeamToolCallsResolver, ToolCallResolver } from './modules/tool-call/tool-call.resolver.js';
 import { ToolManager } from './modules/tool/tool.manager.js';
 import { ToolResolver } from './modules/tool/tool.resolver.js';
@@ -69,6 +76,10 @@ export interface ApiResources {
 export interface RunningApi {
   /** The public URL. */
   url: string;
+  /** What `/metrics` shows, for who shares this process. */
+  metrics: Registry;
+  /** Ports that this process listens on: no connection type may reach them. */
+  ownPorts: readonly number[];
   /** Finishes or hands back what it holds, within `config.shutdownTimeoutMs`, and closes everything. */
   stop(): Promise<void>;
 }
@@ -81,6 +92,9 @@ const OAUTH_TIMEOUT_MS = 15_000;
 /** What people see on an authorization server's consent page. */
 const CLIENT_NAME = 'Fairlead';
 const LOOKS_PER_MINUTE = 120;
+const LIVE_GAP_MS = 250;
+const LIVE_POLL_MS = 5_000;
+const LIVE_CALL_POLL_MS = 1_000;
 
 /** The composition root of the API: builds everything, top to bottom, and resolves when it takes requests. */
 export async function startApi(config: Config, resources: ApiResources): Promise<RunningApi> {
@@ -122,12 +136,26 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const calls: CallService = new CallService({
     store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
-    typeDue: (id) => upkeep.checkType(id).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a check after a call failed')),
+    onEnded: (call) => live.callEnded(call.id),
+    typeDue: (id) => store.schedule.mark('ConnectionType', [id]).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a type could not be made due after a call')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
   const authenticator = new Authenticator({ store, oidc, logger, now });
-  const changes = new Listener({ url: databaseUrl, logger, handlers: { fairlead_changed: () => authenticator.forget() }, onChange: (listening) => { authenticator.remembering = listening; } });
+  const live: LiveStreams = new LiveStreams({ store, calls, logger, gapMs: LIVE_GAP_MS, pollMs: LIVE_POLL_MS, callPollMs: LIVE_CALL_POLL_MS });
+  const changes = new Listener({
+    url: databaseUrl, logger,
+    handlers: {
+      fairlead_changed: (teamId) => {
+        authenticator.forget();
+        live.teamChanged(teamId);
+      },
+    },
+    onChange: (listening) => {
+      authenticator.remembering = listening;
+      live.anythingChanged();
+    },
+  });
   const mutations = new Mutations(store, logger, (teamId) => {
     authenticator.forget();
     if (teamId !== null) calls.invalidate(teamId);
@@ -148,14 +176,23 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new TeamToolCallsResolver(calls),
     new TeamAuditResolver(store),
     new NodeResolver(store, tools, calls),
+    new ConnectionTypeLiveResolver(),
+    new EnrollmentLiveResolver(),
+    new ToolCallLiveResolver(),
   ]);
+
+  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>) =>
+    ({ requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
+  const authenticate = (bearer: string | null) => authenticator.authenticate(bearer);
 
   const server = await createHttpServer<Context>({
     schema,
     context: async ({ headers, requestId, signal }) => {
-      const principal = await authenticator.authenticate(bearerOf(headers));
-      return { requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage } };
+      const bearer = bearerOf(headers);
+      const context = contextOf({ principal: await authenticate(bearer), requestId, signal });
+      return Object.assign(context, { renew: async () => { context.principal = await authenticate(bearer); } });
     },
+    sockets: new LiveServer({ schema, introspection: config.introspection, limits: LIVE_LIMITS, logger, authenticate, context: contextOf }),
     host: config.host,
     port: config.port,
     publicUrl: config.publicUrl ?? undefined,
@@ -177,29 +214,36 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
   leftovers.start();
-  await server.listen();
-  egress.forbid(server.port);
-  const metricsServer = config.metrics === null ? null : await startMetricsServer({ registry: metrics, ...config.metrics });
-  if (metricsServer !== null) egress.forbid(metricsServer.port);
 
-  return {
-    url: server.url,
-    async stop() {
-      const until = clock() + config.shutdownTimeoutMs;
-      const left = () => Math.max(0, until - clock());
-      await server.close(left());
-      await calls.stop(left());
-      await authenticator.stop();
-      await changes.stop();
-      await metricsServer?.close();
-      await tokens.stop();
-      await leftovers.stop();
-      await sessions.close();
-      await schemas.close();
-      await egress.close();
-      await store.close();
-    },
+  const stop = async () => {
+    const until = clock() + config.shutdownTimeoutMs;
+    const left = () => Math.max(0, until - clock());
+    await server.close(left());
+    await calls.stop(left());
+    await authenticator.stop();
+    await changes.stop();
+    await metricsServer?.close();
+    await tokens.stop();
+    await leftovers.stop();
+    await sessions.close();
+    await schemas.close();
+    await egress.close();
+    await store.close();
   };
+  let metricsServer: MetricsServer | null = null;
+  try {
+    await server.listen();
+    egress.forbid(server.port);
+    if (config.metrics !== null) {
+      metricsServer = await startMetricsServer({ registry: metrics, ...config.metrics });
+      egress.forbid(metricsServer.port);
+    }
+  } catch (error) {
+    // A port that is taken: nothing of what was started goes on.
+    await stop();
+    throw error;
+  }
+  return { url: server.url, metrics, ownPorts: [server.port, ...(metricsServer === null ? [] : [metricsServer.port])], stop };
 }
 
 function endpointOf(databaseUrl: string): { host: string; port: number } {

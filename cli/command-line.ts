@@ -5,12 +5,13 @@ import { createLogger } from '#core/log.js';
 import { failureOf } from './failure.js';
 import { generateKey, listKeys } from './keys.js';
 import { createProgram, type Settings } from './program.js';
-import type { ServingTools, StartApi } from './serving.js';
+import type { ServingTools, StartApi, StartOperator } from './serving.js';
 
 /** What the command line works with. */
 export interface World {
   env: Readonly<Record<string, string | undefined>>;
   startApi: StartApi;
+  startOperator: StartOperator;
   /** Called once by the commands that serve; the signal is aborted when it's time to stop. */
   listenForStop: () => AbortSignal;
   out: NodeJS.WritableStream;
@@ -31,7 +32,7 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
   const serving = (config: Config, log: NodeJS.WritableStream): ServingTools => {
     const stop = world.listenForStop();
     stop.addEventListener('abort', () => stopping.abort(), { once: true });
-    return { startApi: world.startApi, logger: createLogger(config.logLevel, log), print, stop, now };
+    return { startApi: world.startApi, startOperator: world.startOperator, logger: createLogger(config.logLevel, log), print, stop, now };
   };
   let exitCode = 0;
   const program = createProgram({
@@ -45,6 +46,11 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
       const config = configOf('api', settings);
       const { runApi } = await import('./api.js');
       await runApi(config, serving(config, out));
+    },
+    operator: async (settings) => {
+      const config = configOf('operator', settings);
+      const { runOperator } = await import('./operator.js');
+      await runOperator(config, serving(config, out));
     },
     migrate: async (settings) => {
       const config = configOf('migrate', settings);

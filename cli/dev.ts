@@ -7,7 +7,7 @@ import { StartFault } from '#core/postgres/start-fault.js';
 import { readOrCreateKeyFile } from '#core/vault/key-file.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { AdminTokenFile } from './admin-token-file.js';
-import { serve, type RunningApi, type ServingTools } from './serving.js';
+import { serve, type ApiResources, type RunningApi, type ServingTools } from './serving.js';
 
 /**
  * `fairlead dev`: everything in one process on one state directory (database, key ring, administrator's token), until it's time to stop.
@@ -21,17 +21,36 @@ export async function runDev(config: Config, tools: ServingTools): Promise<void>
     const keyRing = await openKeyRing(config);
     const adminToken = new AdminTokenFile(stateDir);
     const ready = (api: RunningApi) => announce(config, api, adminToken, tools.print);
-    if (databaseUrl !== null) return await serve(config, { databaseUrl, keyRing, adminToken }, tools, ready);
+    const start = (url: string) => startBoth(config, { databaseUrl: url, keyRing, adminToken, logger: tools.logger }, tools);
+    if (databaseUrl !== null) return await serve(config, databaseUrl, tools, () => start(databaseUrl), ready);
 
     const postgres = await startEmbeddedPostgres({ directory: join(stateDir, 'postgres'), logger: tools.logger, searchPath: config.searchPath, durable: true });
     try {
-      await serve(config, { databaseUrl: postgres.url, keyRing, adminToken }, tools, ready, postgres.ended);
+      await serve(config, postgres.url, tools, () => start(postgres.url), ready, postgres.ended);
     } finally {
       await postgres.stop();
     }
     if (!tools.stop.aborted) throw new StartFault('FAILED', `The embedded PostgreSQL ended by itself; ${join(stateDir, 'postgres', 'server.log')} says why. Start again: nothing that was committed is lost.`);
   } finally {
     lock.release();
+  }
+}
+
+/** API and operator in one process: the operator begins when the API takes requests. */
+async function startBoth(config: Config, resources: ApiResources, { startApi, startOperator }: ServingTools): Promise<RunningApi> {
+  const api = await startApi(config, resources);
+  const { databaseUrl, keyRing, logger } = resources;
+  try {
+    const operator = await startOperator(config, { databaseUrl, keyRing, logger, publicUrl: api.url, metrics: api.metrics, ownPorts: api.ownPorts });
+    return {
+      ...api,
+      async stop() {
+        await Promise.all([operator.stop(), api.stop()]);
+      },
+    };
+  } catch (error) {
+    await api.stop();
+    throw error;
   }
 }
 

@@ -10,6 +10,7 @@ export type Settings = Partial<Record<KeyName, string>>;
 export interface Actions {
   dev(settings: Settings): Promise<void>;
   api(settings: Settings): Promise<void>;
+  operator(settings: Settings): Promise<void>;
   migrate(settings: Settings): Promise<void>;
   probe(url: string, options: ProbeOptions, settings: Settings): Promise<void>;
   generateKey(): void;
@@ -33,7 +34,7 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
     .addHelpText('after', '\nSettings come from the environment, a file (FAIRLEAD_CONFIG) and options; schema/config.md describes all of them.');
 
   settings(program.command('dev'), ['host', 'port', 'stateDir', 'config'])
-    .description('Run everything on this machine: embedded PostgreSQL, API, local administrator. This is what `npm start` runs.')
+    .description('Run everything on this machine: embedded PostgreSQL, API, operator, local administrator. This is what `npm start` runs.')
     .addHelpText('after', notes(['HOST', 'PORT', 'FAIRLEAD_STATE_DIR', 'DATABASE_URL', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_LOG_LEVEL'], [
       'fairlead dev', 'fairlead dev --port 0 --state-dir trial', 'DATABASE_URL=postgres://me:secret@localhost/fairlead fairlead dev',
     ]))
@@ -45,6 +46,13 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
       'fairlead api --config /etc/fairlead/config.json', 'HOST=0.0.0.0 FAIRLEAD_PUBLIC_URL=https://fairlead.example.com fairlead api',
     ]))
     .action((_options, command: Command) => actions.api(given(command)));
+
+  settings(program.command('operator'), ['config'])
+    .description('Run the operator of an installation: it keeps connections true. Any number of them share one database.')
+    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT'], [
+      'fairlead operator --config /etc/fairlead/config.json', 'FAIRLEAD_PUBLIC_URL=https://fairlead.example.com fairlead operator',
+    ]))
+    .action((_options, command: Command) => actions.operator(given(command)));
 
   settings(program.command('migrate'), ['config'])
     .description('Bring the database to the schema of this version. Running it again does nothing more.')

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import type { Logger } from '#core/log.js';
 import { checkServer } from '#core/postgres/check-server.js';
@@ -19,6 +20,9 @@ export interface ApiResources {
 export interface RunningApi {
   /** The public URL. */
   url: string;
+  metrics: Registry;
+  /** Ports that it listens on. */
+  ownPorts: readonly number[];
   /** Finishes or hands back what it holds, within `config.shutdownTimeoutMs`, and closes everything. */
   stop(): Promise<void>;
 }
@@ -26,9 +30,26 @@ export interface RunningApi {
 /** The composition root of the API: resolves when it takes requests. */
 export type StartApi = (config: Config, resources: ApiResources) => Promise<RunningApi>;
 
+/** What an operator is started on. */
+export interface OperatorResources {
+  databaseUrl: string;
+  keyRing: KeyRing;
+  logger: Logger;
+  /** Where people reach this installation. */
+  publicUrl: string;
+  /** The API's, where both run in one process. */
+  metrics: Registry | null;
+  /** Of the API in this process. */
+  ownPorts: readonly number[];
+}
+
+/** The composition root of the operator: resolves when it works. */
+export type StartOperator = (config: Config, resources: OperatorResources) => Promise<{ stop(): Promise<void> }>;
+
 /** What the commands that serve are given. */
 export interface ServingTools {
   startApi: StartApi;
+  startOperator: StartOperator;
   logger: Logger;
   /** Writes one line for people to stdout. */
   print: (line: string) => void;
@@ -38,28 +59,28 @@ export interface ServingTools {
 }
 
 /**
- * Checks and migrates the database, starts the API, calls `ready`, and serves until it's time to stop, or until `databaseEnded` settles.
+ * Checks and migrates the database, starts what serves, calls `ready`, and serves until it's time to stop, or until `databaseEnded` settles.
  * @returns after a clean stop
  */
-export async function serve(
-  config: Config, resources: Omit<ApiResources, 'logger'>, tools: ServingTools, ready: (api: RunningApi) => void, databaseEnded?: Promise<void>,
+export async function serve<R extends { stop(): Promise<void> }>(
+  config: Config, databaseUrl: string, tools: ServingTools, start: () => Promise<R>, ready: (running: R) => void, databaseEnded?: Promise<void>,
 ): Promise<void> {
   const { logger, stop } = tools;
   for (const warning of config.warnings) logger.warn(warning);
-  await checkServer(resources.databaseUrl);
+  await checkServer(databaseUrl);
   if (config.migrateOnStart) {
-    const migrations = await migrate(resources.databaseUrl);
+    const migrations = await migrate(databaseUrl);
     if (migrations.length > 0) logger.info({ migrations }, 'database migrated');
   }
   if (stop.aborted) return;
-  const api = await tools.startApi(config, { ...resources, logger });
+  const running = await start();
   try {
     if (stop.aborted) return;
-    ready(api);
+    ready(running);
     await Promise.race([aborted(stop), ...(databaseEnded === undefined ? [] : [databaseEnded])]);
     if (!stop.aborted) logger.fatal('the embedded PostgreSQL ended by itself');
   } finally {
-    await api.stop();
+    await running.stop();
   }
 }
 

@@ -33,6 +33,7 @@ create table connection_type_status (
   last_checked_at timestamp with time zone,
   next_check_at timestamp with time zone,
   updated_at timestamp with time zone default now() not null,
+  failed_checks integer default 0 not null,
   constraint connection_type_status_pkey PRIMARY KEY (connection_type_id),
   constraint connection_type_status_era_check CHECK (era = ANY (ARRAY['LEGACY'::text, 'MODERN'::text])),
   constraint connection_type_status_tools_source_check CHECK (tools_source = ANY (ARRAY['ANONYMOUS'::text, 'SHARED'::text])),
@@ -76,6 +77,7 @@ create table enrollment_status (
   tools_synced_at timestamp with time zone,
   conditions jsonb default '[]'::jsonb not null,
   updated_at timestamp with time zone default now() not null,
+  tried_at timestamp with time zone,
   constraint enrollment_status_pkey PRIMARY KEY (enrollment_id),
   constraint enrollment_status_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE
 );
@@ -262,6 +264,24 @@ create table processes (
   heartbeat_at timestamp with time zone default now() not null,
   constraint processes_pkey PRIMARY KEY (id)
 );
+
+create table reconcile_schedule (
+  kind text not null,
+  id uuid not null,
+  lane text default ''::text not null,
+  due timestamp with time zone not null,
+  urgent boolean default false not null,
+  dirty bigint default 1 not null,
+  epoch bigint default 0 not null,
+  worker uuid,
+  claimed_at timestamp with time zone,
+  claimed_dirty bigint default 0 not null,
+  failures integer default 0 not null,
+  constraint reconcile_schedule_pkey PRIMARY KEY (kind, id),
+  constraint reconcile_schedule_check CHECK ((worker IS NULL) = (claimed_at IS NULL)),
+  constraint reconcile_schedule_kind_check CHECK (kind = ANY (ARRAY['ConnectionType'::text, 'Enrollment'::text]))
+);
+create index reconcile_schedule_by_due ON reconcile_schedule USING btree (urgent DESC, due);
 
 create table schema_level (
   needs integer not null

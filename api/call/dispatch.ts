@@ -1,6 +1,7 @@
 import { PeerFault } from '#core/errors.js';
 import { CallCancelled, type RawToolResult } from '#core/mcp/session.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
+import { ProviderUnavailable } from '#core/upkeep/oauth-tokens-wait.js';
 import type { Logins } from './logins.js';
 import { answered, cancelled, invalidResult, outcomeOf, type Outcome } from './outcome.js';
 import type { Route } from './route.js';
@@ -26,6 +27,9 @@ export interface Dispatched {
   route: Route;
 }
 
+/** Of tokens that expire on their way, so many are tried: with lifetimes of seconds, and a machine or network that is slower. */
+const MAX_SENDS = 5;
+
 /** Sends calls through warm sessions, and says how they ended. */
 export class Dispatcher {
   constructor(
@@ -42,17 +46,22 @@ export class Dispatcher {
     let { route } = call;
     if (signal.aborted) return { outcome: cancelled('NOTHING'), error: new CallCancelled('NOTHING'), route };
     const deadline = this.clock() + call.timeoutMs;
-    let result: RawToolResult;
+    let result: RawToolResult | null = null;
     try {
       if (route.login !== null && route.login.unavailable !== null) throw route.login.unavailable;
-      try {
-        result = await this.#callTool(call);
-      } catch (error) {
-        if (route.login === null || !refusesLogin(error)) throw error;
-        // A refusal before anything was done: one refresh, and one more try, within the same deadline.
-        route = await this.logins.renewed(route, { timeoutMs: deadline - this.clock(), signal });
-        if (signal.aborted) throw new CallCancelled('NOTHING');
-        result = await this.#callTool({ ...call, route, timeoutMs: Math.max(1, deadline - this.clock()) });
+      for (let sends = 1, refused = false; result === null; sends += 1) {
+        const left = deadline - this.clock();
+        try {
+          result = await this.#callTool({ ...call, route, timeoutMs: Math.max(1, left) });
+        } catch (error) {
+          // HTTP 401 proves that nothing was done: one refresh, and one more try, within the same deadline.
+          const late = this.#expiredOnItsWay(route);
+          if (route.login === null || !refusesLogin(error) || (refused && !late)) throw error;
+          if (sends === MAX_SENDS) throw new ProviderUnavailable('The login expires sooner than calls with it arrive. Try again.', null, error);
+          refused ||= !late;
+          route = await this.logins.renewed(route, { timeoutMs: deadline - this.clock(), signal });
+          if (signal.aborted) throw new CallCancelled('NOTHING');
+        }
       }
     } catch (error) {
       const outcome = outcomeOf(error, route.login?.repair ?? null);
@@ -60,6 +69,11 @@ export class Dispatcher {
       return { outcome, error, route };
     }
     return { outcome: await this.#judge({ ...call, route }, result), error: null, route };
+  }
+
+  /** A refusal of a token that has expired meanwhile says nothing of the login. */
+  #expiredOnItsWay({ login }: Route): boolean {
+    return login !== null && login.usableUntil !== null && this.clock() >= login.usableUntil;
   }
 
   #callTool({ route, tool, name, arguments: args, timeoutMs, signal }: Dispatch): Promise<RawToolResult> {

@@ -15,7 +15,7 @@ export interface FindingsOptions {
   sessions: SessionPool;
   /** Forgets what is cached of a team. */
   forget: (teamId: string) => void;
-  /** Looks at the type now, and writes what it sees; never rejects. */
+  /** Makes the type due, so that the operator looks at it; never rejects. */
   typeDue: (connectionTypeId: string) => Promise<void>;
   now: () => Date;
 }

@@ -35,7 +35,7 @@ export class Logins {
       return this.#used(this.#with(route, await this.options.tokens.current(route.enrollmentId, wait)));
     } catch (error) {
       if (error instanceof ProviderUnavailable) return { ...route, login: { ...login, unavailable: error } };
-      if (error instanceof UserFault && login.repair !== null) throw new UserFault(error.code, error.publicMessage, { action: login.repair });
+      if (error instanceof UserFault && error.code !== 'NOT_FOUND' && login.repair !== null) throw new UserFault(error.code, error.publicMessage, { action: login.repair });
       throw error;
     }
   }

@@ -22,7 +22,7 @@ export function answered(isError: boolean, content: CallContent): Outcome {
  * running it again would do the work twice, so it isn't retryable.
  */
 export function invalidResult(where: string): Outcome {
-  return failed('FAILED', { code: 'RESULT_INVALID', message: `The tool ran, but its result doesn't match the output schema that it declares: ${where}. Tell the server's maintainers.` });
+  return failed('FAILED', { code: 'RESULT_INVALID', message: `The tool ran, but its result doesn't match the output schema that it declares: ${where.replace(/\.$/, '')}. Tell the server's maintainers.` });
 }
 
 /** What a sweep writes over calls whose process has died. */

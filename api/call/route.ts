@@ -159,7 +159,7 @@ export class RouteFinder {
     const membership = candidates.length === 1 ? candidates[0] : candidates.find((candidate) => candidate.teamId === teamId);
     if (membership !== undefined) {
       const type = connectionTypeId == null ? `name ${connectionType}` : `id ${connectionTypeId}`;
-      return this.cache.through(membership.teamId, `route|${membership.memberId}|${type}|${enrollmentId ?? ''}`, () => this.routes.resolve(request, [membership]));
+      return this.cache.through(membership.teamId, `route|${membership.memberId}|${type}|${enrollmentId == null ? 'any' : `only ${enrollmentId}`}`, () => this.routes.resolve(request, [membership]));
     }
     const route = await this.routes.resolve(request, candidates);
     this.#teams.set(route.typeId, route.teamId);

@@ -36,8 +36,9 @@ export function addConsentRoutes(scope: FastifyInstance, parts: ConsentParts): v
     const form = request.body instanceof URLSearchParams ? request.body : new URLSearchParams();
     return connect.go(visit(request, reply), request.params.link, form, reply);
   });
-  scope.get('/oauth/callback', { config }, (request, reply) => callback.consented(visit(request, reply), reply));
-  scope.get('/signin/callback', { config }, (request, reply) => callback.signedIn(visit(request, reply), reply));
+  // HEAD must not use an answer up.
+  scope.get('/oauth/callback', { config, exposeHeadRoute: false }, (request, reply) => callback.consented(visit(request, reply), reply));
+  scope.get('/signin/callback', { config, exposeHeadRoute: false }, (request, reply) => callback.signedIn(visit(request, reply), reply));
   scope.get<{ Params: { team: string; name: string } }>('/enroll/:team/:name', { config }, async (request, reply) => {
     const { team, name } = request.params;
     if (!DNS_LABEL.test(team) || !DNS_LABEL.test(name)) return sendPage(reply, troublePage(404, 'There is nothing here', 'The address is not complete, or was changed on its way.', null));

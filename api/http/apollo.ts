@@ -1,7 +1,7 @@
 import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import type { GraphQLSchema, OperationDefinitionNode } from 'graphql';
-import { Kind } from 'graphql';
+import { GraphQLError, Kind, OperationTypeNode } from 'graphql';
 import type { Logger } from '#core/log.js';
 import { errorFormatter } from '../graphql/errors.js';
 import { costLimitPlugin, GRAPHQL_LIMITS, limitRule } from '../graphql/limits.js';
@@ -37,6 +37,7 @@ export function createApollo<C extends BaseContext>(options: ApolloOptions): Apo
       ApolloServerPluginLandingPageDisabled(),
       costLimitPlugin<C>(GRAPHQL_LIMITS),
       noteOperation<C>(frames),
+      refuseSubscriptions<C>(),
     ],
   });
 }
@@ -55,6 +56,20 @@ function noteOperation<C extends BaseContext>(frames: RequestFrames): ApolloServ
         async willSendResponse({ response }) {
           const frame = frames.current();
           if (frame) frame.failed = response.body.kind === 'single' && response.body.singleResult.errors !== undefined;
+        },
+      };
+    },
+  };
+}
+
+/** Subscriptions are executed where there is a stream to answer with, not here, where graphql-js would run them as if they were queries. */
+function refuseSubscriptions<C extends BaseContext>(): ApolloServerPlugin<C> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ operation }) {
+          if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return;
+          throw new GraphQLError('Subscriptions are answered over WebSocket only (graphql-transport-ws), at this same path.', { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } });
         },
       };
     },

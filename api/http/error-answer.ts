@@ -12,12 +12,23 @@ export interface HttpFault {
   message: string;
 }
 
+/** The answer under a host name that isn't ours. */
+export const HOST_REFUSED: HttpFault = { status: 421, code: 'HOST_REFUSED', message: 'This server is not known under that host name. Use its public URL (FAIRLEAD_PUBLIC_URL).' };
+
+/** The answer to a page of a foreign origin. */
+export const ORIGIN_REFUSED: HttpFault = { status: 403, code: 'ORIGIN_REFUSED', message: 'Pages of this origin may not call this server. An operator can allow it in FAIRLEAD_CORS_ORIGINS.' };
+
+/** The body of the answer that says `fault`. */
+export function faultBody(fault: HttpFault, requestId: string): string {
+  return JSON.stringify({ errors: [{ message: fault.message, extensions: { code: fault.code, requestId } }] });
+}
+
 /** Answers `fault` as `{errors: [{message, extensions: {code, requestId}}]}`. */
 export function sendFault(reply: FastifyReply, fault: HttpFault): FastifyReply {
   return reply
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(JSON.stringify({ errors: [{ message: fault.message, extensions: { code: fault.code, requestId: reply.request.id } }] }));
+    .send(faultBody(fault, reply.request.id));
 }
 
 /** The public message for what our own code or Fastify threw on the way; anything unknown is ours, logged, and masked. */

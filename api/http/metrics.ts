@@ -1,13 +1,4 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
-
-/** A Prometheus registry with the process's own figures (CPU, memory, event loop, garbage collection). */
-export function createRegistry(): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  return registry;
-}
+import { Counter, Histogram, type Registry } from 'prom-client';
 
 /** How a GraphQL request ended: answered, answered with errors, or refused before it ran. */
 export type RequestOutcome = 'ok' | 'errors' | 'refused';
@@ -51,36 +42,4 @@ export class HttpMetrics {
     if (duration === undefined) this.#durations.set(key, duration = this.#graphql.labels({ operation: operation ?? 'none', outcome }));
     duration.observe(seconds);
   }
-}
-
-/** A running metrics listener. */
-export interface MetricsServer {
-  readonly url: string;
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/** Serves `GET /metrics` in Prometheus's text format on a listener of its own, so that it needs no place behind the public address. */
-export async function startMetricsServer(options: { registry: Registry; host: string; port: number }): Promise<MetricsServer> {
-  const { registry, host } = options;
-  const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics is all there is here.\n');
-      return;
-    }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, host, resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/metrics`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
-  };
 }

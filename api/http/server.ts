@@ -1,5 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { BaseContext } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -8,7 +9,7 @@ import type { Registry } from 'prom-client';
 import type { Logger } from '#core/log.js';
 import { createApollo } from './apollo.js';
 import { allowOrigin, answerPreflight } from './cors.js';
-import { faultOf, sendFault } from './error-answer.js';
+import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer.js';
 import { addExplorer } from './explorer.js';
 import { parseJsonBody } from './json-body.js';
 import { HttpMetrics } from './metrics.js';
@@ -16,6 +17,7 @@ import { addProbes, PROBE_PATHS, type Readiness } from './probes.js';
 import { RequestFrames, type RequestFrame } from './request-frame.js';
 import { RequestGuard } from './request-guard.js';
 import { requestIdOf } from './request-id.js';
+import { refuseUpgrade, upgradeFault } from './upgrade.js';
 import { setSecurityHeaders } from './security-headers.js';
 
 /** What the context of a GraphQL request is made from. */
@@ -50,6 +52,16 @@ export interface HttpServerOptions<C extends BaseContext> {
   ready: () => Promise<Readiness>;
   /** Adds pages and other routes beside the API, in a scope of their own: parsers and error answers there are theirs alone. */
   addRoutes?: (scope: FastifyInstance) => void;
+  /** Takes WebSockets at `/graphql`, those that come from an accepted Host and Origin. Without it there are none. */
+  sockets?: UpgradeHandler;
+}
+
+/** Where requests to switch to WebSocket go. */
+export interface UpgradeHandler {
+  /** Takes the connection over; false when there is no room, and then it is untouched. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Ends all connections, and returns when they are gone. */
+  close(): Promise<void>;
 }
 
 /** The server of `/graphql`, the probes and the explorer. */
@@ -88,6 +100,8 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     bodyLimit: options.bodyLimit,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
+    // Other upgrades are ignored, as RFC 9110 section 7.8 allows: some HTTP clients offer h2c with every request.
+    http: { shouldUpgradeCallback: (request) => options.sockets !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket' },
     return503OnClosing: false,
     genReqId: (request) => requestIdOf(request.headers),
     frameworkErrors: (error, request, reply) => void sendFault(reply, faultOf(error, request.id, options.bodyLimit, logger)),
@@ -130,7 +144,14 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
       : sendFault(reply.header('allow', 'POST'), { status: 405, code: 'METHOD_NOT_ALLOWED', message: 'GraphQL is answered to POST only, with a JSON body.' }),
   });
 
-  const { addRoutes } = options;
+  const { addRoutes, sockets } = options;
+  if (sockets !== undefined) {
+    app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const fault = upgradeFault(request, state.guard);
+      if (fault !== null) refuseUpgrade(request, socket, fault);
+      else if (state.closing || !sockets.upgrade(request, socket, head)) refuseUpgrade(request, socket, { status: 503, code: 'INTERNAL', message: 'No room for another connection: try again later.' });
+    });
+  }
   if (addRoutes !== undefined) await app.register(async (scope) => addRoutes(scope));
 
   return {
@@ -139,6 +160,7 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     listen: async () => void await app.listen({ host: options.host, port: options.port }),
     close: async (graceMs) => {
       state.closing = true;
+      await sockets?.close();
       const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
       await app.close().finally(() => clearTimeout(cut));
       await apollo.stop();
@@ -152,7 +174,7 @@ const SECRET_IN_PATH = /[A-Za-z0-9_-]{32,}/g;
 /** Refuses a request that was not meant for us, and answers preflights; true when the request goes on. */
 function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard | null): boolean {
   if (!guard?.acceptsHost(request.headers.host)) {
-    sendFault(reply, { status: 421, code: 'HOST_REFUSED', message: 'This server is not known under that host name. Use its public URL (FAIRLEAD_PUBLIC_URL).' });
+    sendFault(reply, HOST_REFUSED);
     return false;
   }
   const { origin } = request.headers;
@@ -160,8 +182,7 @@ function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard
   reply.header('vary', 'Origin');
   const verdict = guard.judgeOrigin(origin);
   if (verdict === 'REFUSED') {
-    const message = 'Pages of this origin may not call this server. An operator can allow it in FAIRLEAD_CORS_ORIGINS.';
-    sendFault(reply, { status: 403, code: 'ORIGIN_REFUSED', message });
+    sendFault(reply, ORIGIN_REFUSED);
     return false;
   }
   if (verdict === 'ALLOWED') allowOrigin(request, reply);

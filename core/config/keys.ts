@@ -3,7 +3,7 @@ import { LOG_LEVELS } from '#core/log.js';
 import { allowRules, baseUrl, clientMetadataUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
-export const MODES = ['dev', 'api', 'migrate', 'probe', 'keys'] as const;
+export const MODES = ['dev', 'api', 'operator', 'migrate', 'probe', 'keys'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** One setting. This table is the only place that knows it: it is parsed by it, and `schema/config.md` is written from it. */
@@ -42,7 +42,7 @@ export const KEYS = {
   }),
   FAIRLEAD_PUBLIC_URL: key({
     schema: baseUrl, expects: 'an http(s) URL without credentials, query and fragment', example: 'https://fairlead.example.com',
-    defaultText: 'the address listened on; required when `HOST` is a wildcard', description: 'The URL under which people reach this installation.',
+    requiredIn: ['operator'], defaultText: 'the address listened on; required when `HOST` is a wildcard, and for `fairlead operator`', description: 'The URL under which people reach this installation.',
   }),
   FAIRLEAD_CLIENT_METADATA_URL: key({
     schema: clientMetadataUrl, expects: 'an https URL with a path, without credentials and fragment', example: 'https://www.example.com/fairlead-client.json',
@@ -62,7 +62,7 @@ export const KEYS = {
     description: '`fairlead dev` keeps its database, key ring and administrator token here. Relative to the working directory.',
   }),
   DATABASE_URL: key({
-    schema: postgresUrl, expects: 'a postgres:// URL', example: 'postgres://fairlead:password@db.example.com/fairlead', secret: true, requiredIn: ['api', 'migrate'],
+    schema: postgresUrl, expects: 'a postgres:// URL', example: 'postgres://fairlead:password@db.example.com/fairlead', secret: true, requiredIn: ['api', 'operator', 'migrate'],
     defaultText: '`fairlead dev`: the embedded PostgreSQL; otherwise required', description: 'The PostgreSQL 18 database to use.',
   }),
   FAIRLEAD_DATABASE_POOL_SIZE: key({
@@ -73,7 +73,7 @@ export const KEYS = {
     description: 'Whether the start migrates the database. With `off`, run `fairlead migrate` before.',
   }),
   FAIRLEAD_KEYS: key({
-    schema: keyRing, expects: 'a key ring', example: 'k1:<32 random bytes in base64>', secret: true, requiredIn: ['api'],
+    schema: keyRing, expects: 'a key ring', example: 'k1:<32 random bytes in base64>', secret: true, requiredIn: ['api', 'operator'],
     defaultText: '`fairlead dev`: a file in the state directory; otherwise required',
     description: 'The key ring that seals credentials: comma-separated `id:key`, the first one seals, all of them open. `fairlead keys generate` prints an entry.',
   }),
@@ -113,7 +113,7 @@ export const KEYS = {
     description: 'The secret of that client.',
   }),
   FAIRLEAD_METRICS_PORT: key({
-    schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464' },
+    schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464', operator: '9464' },
     description: 'The port of `/metrics`; `0` picks a free one.',
   }),
   FAIRLEAD_METRICS_HOST: key({

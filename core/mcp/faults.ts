@@ -112,7 +112,7 @@ export function transportFault(error: unknown, answering = false): unknown {
     case 'TIMEOUT': return sent === 'NOTHING'
       ? new PeerFault('UNREACHABLE', 'The connection to the server could not be opened in time.', options)
       : new PeerFault('TIMEOUT', 'The server did not answer in time.', options);
-    case 'TOO_LARGE': return new PeerFault('RESULT_TOO_LARGE', 'The answer is larger than the limit. Raise calls.maxResultBytes or ask for less.', options);
+    case 'TOO_LARGE': return new PeerFault('RESULT_TOO_LARGE', 'The answer is larger than the limit: ask for less, or let a manager raise the connection type\'s calls.maxResultBytes.', options);
     case 'REDIRECT':
     case 'PROTOCOL': return new PeerFault('PROTOCOL_ERROR', sentence(error.publicMessage), options);
     default: return new PeerFault('UNREACHABLE', sentence(error.publicMessage), options);

@@ -84,7 +84,7 @@ export async function probeServer(request: ProbeRequest): Promise<ProbeReport> {
 }
 
 /** A command line, or a URL of a scheme that names a transport of another kind. */
-function namesAnotherTransport(url: string): boolean {
+export function namesAnotherTransport(url: string): boolean {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url.trim())?.[1]?.toLowerCase();
   if (scheme === 'http' || scheme === 'https') return false;
   return scheme === undefined
@@ -102,7 +102,7 @@ async function unopened(fault: PeerFault, request: ProbeRequest, leftMs: number,
   if (fault.code === 'UNAUTHORIZED' || fault.code === 'INSUFFICIENT_SCOPE') {
     const message = request.headers === undefined || Object.keys(request.headers).length === 0
       ? 'The server is there and wants a credential.' : fault.publicMessage;
-    return { ...report('AUTHENTICATION_REQUIRED', message, [...steps, failed('MCP', message, tookMs)]), challenge: fault.challenge };
+    return { ...report('AUTHENTICATION_REQUIRED', message, [...steps, ok('MCP', message, tookMs)]), challenge: fault.challenge };
   }
   if (fault.code === 'UNREACHABLE' || fault.code === 'TIMEOUT') return report('UNREACHABLE', fault.publicMessage, [...steps, failed('MCP', fault.publicMessage, tookMs)]);
   if (await speaksOldTransport(request, Math.min(leftMs, SSE_LOOK_MS))) {

@@ -3,6 +3,7 @@ import type { ConnectionTypeSpec } from '../connection/spec.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { newId } from './ids.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { Schedule } from './schedule.js';
 import { storableJson } from './storable.js';
 
 /** The catalog: specs and what was observed of their servers. */
@@ -70,12 +71,14 @@ export class ConnectionTypes {
     const type = this.manager.create(ConnectionType, { id: newId(), teamId, name, spec, version: 1, origin: 'API', createdAt: now, updatedAt: now });
     await this.manager.insert(ConnectionType, type);
     await this.manager.insert(ConnectionTypeStatus, { connectionTypeId: type.id, conditions: [], updatedAt: now });
+    await new Schedule(this.manager).mark('ConnectionType', [type.id], { urgent: true });
     return type;
   }
 
   /** Compare and set: false when `expectedVersion` is no longer the version. */
   async updateSpec(id: string, expectedVersion: number, spec: ConnectionTypeSpec): Promise<boolean> {
     const result = await this.manager.update(ConnectionType, { id, version: expectedVersion }, { spec, version: expectedVersion + 1, updatedAt: new Date() });
+    if (result.affected === 1) await new Schedule(this.manager).mark('ConnectionType', [id], { urgent: true });
     return result.affected === 1;
   }
 

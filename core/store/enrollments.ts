@@ -1,6 +1,7 @@
 import { In, type EntityManager } from 'typeorm';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
+import { Schedule } from './schedule.js';
 import { storableJson } from './storable.js';
 
 /** What a new enrollment is made of; id, times and status are filled in. */
@@ -60,22 +61,25 @@ export class Enrollments {
   }
 
   /** Throws a unique violation when the owner has one of that label. */
-  async insert(enrollment: NewEnrollment, credential: Omit<Credential, 'updatedAt'>, status: Omit<EnrollmentStatus, 'updatedAt'>): Promise<Enrollment> {
+  async insert(enrollment: NewEnrollment, credential: Omit<Credential, 'updatedAt'>, status: Omit<EnrollmentStatus, 'updatedAt' | 'triedAt'>): Promise<Enrollment> {
     const now = new Date();
     const row = this.manager.create(Enrollment, { ...enrollment, createdAt: now, updatedAt: now });
     await this.manager.insert(Enrollment, row);
     await this.manager.insert(Credential, { ...credential, updatedAt: now });
-    await this.manager.insert(EnrollmentStatus, { ...status, updatedAt: now });
+    await this.manager.insert(EnrollmentStatus, { ...status, triedAt: null, updatedAt: now });
+    await new Schedule(this.manager).mark('Enrollment', [row.id], { urgent: true });
     return row;
   }
 
   async update(id: string, values: Partial<Pick<Enrollment, 'label' | 'shared' | 'confirmedTarget'>>): Promise<void> {
     await this.manager.update(Enrollment, { id }, { ...values, updatedAt: new Date() });
+    if (values.confirmedTarget !== undefined || values.shared !== undefined) await new Schedule(this.manager).mark('Enrollment', [id], { urgent: true });
   }
 
   /** Compare and set on the fence: false when the credential's version has moved meanwhile. */
   async replaceCredential(id: string, expectedVersion: number, values: Pick<Credential, 'kind' | 'sealed' | 'fields'>): Promise<boolean> {
     const result = await this.manager.update(Credential, { enrollmentId: id, version: expectedVersion }, { ...values, version: expectedVersion + 1, updatedAt: new Date() });
+    if (result.affected === 1) await new Schedule(this.manager).mark('Enrollment', [id]);
     return result.affected === 1;
   }
 

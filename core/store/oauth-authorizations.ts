@@ -59,11 +59,25 @@ export class OAuthAuthorizations {
     const rows = (await this.manager.query(
       `with ended as (
          update oauth_authorizations set state = 'EXPIRED', sealed = null, message = coalesce(message, 'It was not finished in time.'), updated_at = now()
-         where (state in ('LINKED', 'SENT', 'FINISHING') and expires_at < clock_timestamp()) or (state in ('LINKED', 'SENT') and enrollment_id = $1) returning 1)
+         where (state in ('LINKED', 'SENT') and enrollment_id = $1)
+            or id in (select id from oauth_authorizations where state in ('LINKED', 'SENT', 'FINISHING') and expires_at < clock_timestamp() for update skip locked)
+         returning 1)
        select count(*)::int as count from ended`,
       [enrollmentId],
     )) as { count: number }[];
     return rows[0]?.count ?? 0;
+  }
+
+  /** Deletes up to `limit` that ended more than 30 days ago, but for the newest of each enrollment, which says why it is as it is. Returns how many. */
+  async deleteEnded(limit: number): Promise<number> {
+    const [, count] = (await this.manager.query(
+      `delete from oauth_authorizations where id in (
+         select a.id from oauth_authorizations a
+         where a.state not in ('LINKED', 'SENT', 'FINISHING') and a.updated_at < now() - interval '30 days'
+           and exists (select from oauth_authorizations newer where newer.enrollment_id = a.enrollment_id and newer.id > a.id) limit $1)`,
+      [limit],
+    )) as [unknown, number];
+    return count;
   }
 
   private async after(ms: number): Promise<Date> {

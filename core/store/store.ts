@@ -20,6 +20,8 @@ import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
 import { OAuthGrants } from './oauth-grants.js';
 import { OAuthLeftovers } from './oauth-leftovers.js';
+import { Processes } from './processes.js';
+import { Schedule } from './schedule.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
@@ -49,6 +51,8 @@ export class Repositories {
   readonly oauthGrants: OAuthGrants;
   readonly oauthAuthorizations: OAuthAuthorizations;
   readonly oauthLeftovers: OAuthLeftovers;
+  readonly processes: Processes;
+  readonly schedule: Schedule;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -63,6 +67,8 @@ export class Repositories {
     this.oauthGrants = new OAuthGrants(manager);
     this.oauthAuthorizations = new OAuthAuthorizations(manager);
     this.oauthLeftovers = new OAuthLeftovers(manager);
+    this.processes = new Processes(manager);
+    this.schedule = new Schedule(manager);
   }
 
   /** The time by the database's clock, which all processes share. */

@@ -36,4 +36,13 @@ export class Tokens {
   async removeInstallationTokens(keep: Buffer): Promise<void> {
     await this.manager.query(`delete from tokens where kind = 'INSTALLATION' and hash <> $1`, [keep]);
   }
+
+  /** Deletes up to `limit` that expired more than 30 days ago. Returns how many. */
+  async deleteExpired(limit: number): Promise<number> {
+    const [, count] = (await this.manager.query(
+      `delete from tokens where id in (select id from tokens where expires_at < now() - interval '30 days' limit $1)`,
+      [limit],
+    )) as [unknown, number];
+    return count;
+  }
 }

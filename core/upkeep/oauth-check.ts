@@ -58,7 +58,12 @@ export class OAuthCheck {
   /** A registration that was cut off is of unknown outcome: it is not sent again by itself. One that provably wasn't received is. */
   async #settled(repositories: Repositories, client: OAuthClient): Promise<OAuthClient> {
     const age = this.options.now().getTime() - (client.attemptedAt?.getTime() ?? 0);
-    if (client.state !== 'PENDING' || client.message !== null) return client;
+    if (client.state !== 'PENDING') return client;
+    if (client.message !== null) {
+      // Under the type's lock: of two processes, one sends it again.
+      await repositories.oauthClients.transition(client.id, ['PENDING'], { message: null, attemptedAt: this.options.now() });
+      return client;
+    }
     if (age < CUT_OFF_MS) return { ...client, state: 'OUTCOME_UNKNOWN' };
     await repositories.oauthClients.transition(client.id, ['PENDING'], { state: 'OUTCOME_UNKNOWN' });
     return { ...client, state: 'OUTCOME_UNKNOWN' };

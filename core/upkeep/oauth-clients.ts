@@ -14,6 +14,8 @@ import type { Vault } from '../vault/vault.js';
 
 /** What is kept sealed of a client. */
 export interface ClientSecrets {
+  /** Kept, so that a client that the issuer forgot can be registered anew. */
+  initialAccessToken?: string;
   clientSecret?: string;
   registrationAccessToken?: string;
 }
@@ -29,7 +31,8 @@ export interface UsableClient {
 export type ClientChoice =
   | { method: 'PREREGISTERED'; clientId: string; clientSecret: string | null }
   | { method: 'METADATA_DOCUMENT'; clientId: string }
-  | { method: 'DYNAMIC' };
+  /** `initialAccessToken`: where the issuer registers nobody without one (RFC 7591, section 3). */
+  | { method: 'DYNAMIC'; initialAccessToken: string | null };
 
 /** What {@link OAuthClientRegistry} is built of. */
 export interface RegistryOptions {
@@ -53,7 +56,11 @@ export class OAuthClientRegistry {
   /** Records a client, for use inside the transaction that creates or changes its type. One that needs no request is `ACTIVE` at once, a dynamic one `PENDING`. */
   async record(repositories: Repositories, type: { id: string; teamId: string }, discovery: Discovery, redirectUri: string, choice: ClientChoice): Promise<OAuthClient> {
     const client = await repositories.oauthClients.insertPending({ teamId: type.teamId, connectionTypeId: type.id, issuer: discovery.issuer, redirectUri, method: choice.method });
-    if (choice.method === 'DYNAMIC') return client;
+    if (choice.method === 'DYNAMIC') {
+      if (choice.initialAccessToken === null) return client;
+      await repositories.oauthClients.transition(client.id, ['PENDING'], { sealed: await this.#seal(client, client.version, { initialAccessToken: choice.initialAccessToken }) });
+      return (await repositories.oauthClients.byId(client.id))!;
+    }
     const { clientId, clientSecret, authMethod } = choice.method === 'METADATA_DOCUMENT' ? documentClient(choice.clientId) : preregisteredClient(choice.clientId, choice.clientSecret, discovery.metadata);
     await repositories.oauthClients.transition(client.id, ['PENDING'], {
       state: 'ACTIVE', clientId, tokenEndpointAuthMethod: authMethod, sealed: clientSecret === null ? null : await this.#seal(client, client.version, { clientSecret }),
@@ -68,8 +75,9 @@ export class OAuthClientRegistry {
   async register(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
     const { store, transport, clientName, now } = this.options;
     try {
-      const registered = await registerClient({ discovery, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
-      await this.#store(client, registered);
+      const { initialAccessToken } = await this.secrets(client);
+      const registered = await registerClient({ discovery, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, initialAccessToken, now: now() });
+      await this.#store(client, registered, initialAccessToken);
       return null;
     } catch (error) {
       if (!(error instanceof OAuthFault)) throw error;
@@ -86,7 +94,7 @@ export class OAuthClientRegistry {
   async renewIfDue(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
     if (!secretNearingExpiry(client, this.options.now())) return null;
     const { store, transport, clientName, now } = this.options;
-    const { clientSecret, registrationAccessToken } = await this.secrets(client);
+    const { clientSecret, registrationAccessToken, initialAccessToken } = await this.secrets(client);
     if (registrationAccessToken === undefined || client.registrationClientUri === null) return null;
     const known: RegisteredClient = {
       method: 'DYNAMIC', clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod,
@@ -96,7 +104,7 @@ export class OAuthClientRegistry {
       const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
       const version = client.version + 1;
       await store.oauthClients.replaceSecrets(client.id, client.version, {
-        sealed: await this.#seal(client, version, secretsOf(renewed)), clientSecretExpiresAt: renewed.clientSecretExpiresAt,
+        sealed: await this.#seal(client, version, secretsOf(renewed, initialAccessToken)), clientSecretExpiresAt: renewed.clientSecretExpiresAt,
         registrationClientUri: renewed.management?.registrationClientUri ?? null,
       });
       return null;
@@ -124,9 +132,9 @@ export class OAuthClientRegistry {
     await repositories.oauthClients.transition(client.id, ['ACTIVE', ...UNDECIDED], { state: 'RETIRED', message: why });
   }
 
-  async #store(client: OAuthClient, registered: RegisteredClient): Promise<void> {
+  async #store(client: OAuthClient, registered: RegisteredClient, initialAccessToken: string | undefined): Promise<void> {
     const { management } = registered;
-    const secrets = secretsOf(registered);
+    const secrets = secretsOf(registered, initialAccessToken);
     const sealed = Object.keys(secrets).length === 0 ? null : await this.#seal(client, client.version, secrets);
     await this.options.store.oauthClients.transition(client.id, UNDECIDED, {
       state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod, sealed, clientSecretExpiresAt: registered.clientSecretExpiresAt,
@@ -145,8 +153,8 @@ export function secretNearingExpiry(client: Pick<OAuthClient, 'clientSecretExpir
   return planned !== null && planned < now;
 }
 
-function secretsOf({ clientSecret, management }: RegisteredClient): ClientSecrets {
-  return { ...(clientSecret === null ? {} : { clientSecret }), ...(management === null ? {} : { registrationAccessToken: management.registrationAccessToken }) };
+function secretsOf({ clientSecret, management }: RegisteredClient, initialAccessToken: string | undefined): ClientSecrets {
+  return { ...(initialAccessToken === undefined ? {} : { initialAccessToken }), ...(clientSecret === null ? {} : { clientSecret }), ...(management === null ? {} : { registrationAccessToken: management.registrationAccessToken }) };
 }
 
 function context(client: OAuthClient, version: number) {

@@ -273,13 +273,15 @@ export class OAuthTokens {
   }
 
   async #failed(situation: Situation, attemptId: string, clientRowId: string, fault: OAuthFault, intent: RefreshIntent): Promise<Login> {
-    const { store, random, clientRefused } = this.#options;
+    const { store, random, clientRefused, logger } = this.#options;
     const now = await store.now();
     const { grant, type } = situation;
     const alive = intent !== 'REFUSED' && accessTokenAlive(grant, now);
     const { values, observations } = failedOutcome({ fault, grant, alive, now, jitter: random() });
     await this.#write(situation, values, observations, attemptId);
-    if (fault.code === 'INVALID_CLIENT') await clientRefused(type, clientRowId);
+    if (fault.code === 'INVALID_CLIENT') {
+      await clientRefused(type, clientRowId).catch((error: unknown) => logger.error({ err: error, connectionTypeId: type.id }, 'a client that was refused could not be replaced'));
+    }
     if (alive && intent === 'DUE' && observations.every((one) => one.type !== 'Authorized')) return this.#login({ ...situation, now });
     if (observations.some((one) => one.type === 'Authorized')) throw new UserFault('ACTION_REQUIRED', observations[0]!.message);
     throw new ProviderUnavailable(fault.publicMessage, values.nextAttemptAt == null ? null : values.nextAttemptAt.getTime() - now.getTime(), fault);
@@ -303,8 +305,11 @@ export class OAuthTokens {
     logger.warn({ enrollmentId: enrollment.id, loss }, 'the answer to a refresh was lost with its process');
   }
 
-  /** Writes that only a person can go on, and answers the fault that says so. */
+  /** Writes that only a person can go on, and answers the fault that says so; what is on record already says it better. */
   async #over(situation: Situation, reason: string, message: string): Promise<UserFault> {
+    const [status] = await this.#options.store.enrollments.statuses([situation.enrollment.id]);
+    const authorized = condition(status?.conditions ?? [], 'Authorized');
+    if (authorized?.status === 'FALSE') return new UserFault('ACTION_REQUIRED', authorized.message);
     await this.#write(situation, {}, over(reason, message), null);
     return new UserFault('ACTION_REQUIRED', message);
   }

@@ -33,23 +33,28 @@ interface Locked {
 export class StatusWriter {
   constructor(private readonly clock: () => Date) {}
 
-  /** Writes what a look at the server showed. Nothing, when the type was deleted or moved to another place since it was looked at. */
-  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList): Promise<boolean> {
+  /**
+   * Writes what a look at the server showed. Nothing, when the type was deleted or moved to another place since it was looked at.
+   * @param routine a server that was there is given up after three failures in a row; otherwise after this one
+   */
+  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList, routine = false): Promise<boolean> {
     const locked = await lockSeen(repositories, seen);
-    return locked === null ? false : (await this.#write(repositories, locked, report, shared)).changed;
+    return locked === null ? false : (await this.#write(repositories, locked, report, shared, routine)).changed;
   }
 
   /**
    * Writes what trying a credential showed, of the enrollment and of its type. Nothing, when one of them was deleted, or moved to another place since.
    * @param version of the credential that was tried, where another may have taken its place meanwhile
+   * @param routine a server that could not be asked says nothing of the login
    */
-  async writeTrial(repositories: Repositories, seen: ConnectionType, enrollmentId: string, trial: CredentialTrial, version: number | null = null): Promise<boolean> {
+  async writeTrial(repositories: Repositories, seen: ConnectionType, enrollmentId: string, trial: CredentialTrial, version: number | null = null, routine = false): Promise<boolean> {
     const locked = await lockSeen(repositories, seen);
     const enrollment = locked === null ? null : await repositories.enrollments.lock(enrollmentId);
     if (locked === null || enrollment === null) return false;
     const [credential] = await repositories.enrollments.credentials([enrollmentId]);
     if (version !== null && credential?.version !== version) return false;
-    const ofType = await this.#write(repositories, locked, reportOf(trial), enrollment.shared && trial.tools !== null ? trial.tools : 'AS_IT_IS');
+    const ofType = await this.#write(repositories, locked, reportOf(trial), enrollment.shared && trial.tools !== null ? trial.tools : 'AS_IT_IS', routine);
+    if (routine && trial.verdict === 'NOT_TRIED') return ofType.changed;
 
     const now = this.clock();
     const [status] = await repositories.enrollments.statuses([enrollmentId]);
@@ -62,7 +67,7 @@ export class StatusWriter {
       changed = (await syncTools(repositories, scope, trial.tools, locked.type.spec.toolPolicy.onChange, now)) || toolsSyncedAt === null || changed;
       toolsSyncedAt = now;
     } else if (ofType.toolsSource !== null) toolsSyncedAt = null;
-    await repositories.enrollments.updateStatus(enrollmentId, { conditions, toolsSyncedAt });
+    await repositories.enrollments.updateStatus(enrollmentId, { conditions, toolsSyncedAt, ...(trial.verdict === 'NOT_TRIED' ? {} : { triedAt: now }) });
     return changed;
   }
 
@@ -102,16 +107,18 @@ export class StatusWriter {
       const ready = sameTarget(confirmedTarget, target) ? resumed(before) : SUSPENDED;
       await repositories.enrollments.updateStatus(id, { conditions: ready === null ? before : withObservations(before, [ready], type.version, now), toolsSyncedAt: null });
     }
+    await repositories.schedule.mark('Enrollment', enrollments.map((one) => one.id));
     const conditions = withObservations(locked.status.conditions, [TOOLS_NOT_READ], type.version, now);
-    await repositories.connectionTypes.updateStatus(type.id, { conditions, toolsSource: null, toolsSyncedAt: null, era: null, protocolVersion: null, serverName: null, serverVersion: null });
+    await repositories.connectionTypes.updateStatus(type.id, { conditions, toolsSource: null, toolsSyncedAt: null, failedChecks: 0, era: null, protocolVersion: null, serverName: null, serverVersion: null });
   }
 
   /** Tools that a list no longer has stay on record, so that what was accepted is still known when the list comes back. */
-  async #write(repositories: Repositories, { type, status }: Locked, report: ProbeReport, shared: SharedList): Promise<{ changed: boolean; toolsSource: ConnectionTypeStatus['toolsSource'] }> {
+  async #write(repositories: Repositories, { type, status }: Locked, report: ProbeReport, shared: SharedList, routine: boolean): Promise<{ changed: boolean; toolsSource: ConnectionTypeStatus['toolsSource'] }> {
     const now = this.clock();
     const list = ownList(report, shared, status.toolsSource);
-    const observations = reachability(report, type.spec.authMethod);
-    const values: Partial<ConnectionTypeStatus> = { lastCheckedAt: now, ...facts(report) };
+    const failedChecks = answers(report) ? 0 : Math.min(status.failedChecks + 1, MAX_COUNT);
+    const observations = routine && mayComeBack(status, failedChecks) ? [] : reachability(report, type.spec.authMethod);
+    const values: Partial<ConnectionTypeStatus> = { lastCheckedAt: now, failedChecks, ...facts(report) };
     let changed = false;
     if (list === 'NONE') {
       Object.assign(values, { toolsSource: null, toolsSyncedAt: null });
@@ -142,9 +149,21 @@ async function lockSeen(repositories: Repositories, seen: ConnectionType): Promi
 
 /** What a trial says of the server: as a stranger sees it, unless only the login got through. */
 function reportOf({ report, stranger }: CredentialTrial): ProbeReport {
-  const answers = (one: ProbeReport): boolean => one.verdict === 'OK' || one.verdict === 'AUTHENTICATION_REQUIRED';
   if (answers(stranger) || !answers(report)) return { ...stranger, ...(stranger.protocolVersion === null ? server(report) : {}) };
   return { ...report, tools: null };
+}
+
+function answers({ verdict }: ProbeReport): boolean {
+  return verdict === 'OK' || verdict === 'AUTHENTICATION_REQUIRED';
+}
+
+/** So many failures in a row make a server unreachable that was there (design section 4); one is enough if it never was. */
+export const FAILURES_UNTIL_UNREACHABLE = 3;
+const MAX_COUNT = 1_000_000;
+
+/** A failure that doesn't yet say that the server is gone. */
+function mayComeBack({ conditions }: ConnectionTypeStatus, failedChecks: number): boolean {
+  return failedChecks > 0 && failedChecks < FAILURES_UNTIL_UNREACHABLE && condition(conditions, 'Reachable')?.status === 'TRUE';
 }
 
 /** Whose list the type has now (design section 4: it belongs to the type where listing needs no login, or a shared enrollment exists). */

@@ -61,7 +61,7 @@ export class TypeOAuth {
   }
 
   /** How the type's client comes to be: the client that a manager entered wins. Throws CLIENT_REQUIRED or INVALID where none can. */
-  choose(spec: ConnectionTypeSpec, clientSecret: string | null, { report, outcome }: OAuthLook): ClientChoice {
+  choose(spec: ConnectionTypeSpec, clientSecret: string | null, { report, outcome }: OAuthLook, initialAccessToken: string | null = null): ClientChoice {
     const found = report.found!;
     const clientId = spec.oauth?.clientId ?? null;
     if (clientId === null && clientSecret !== null) throw new UserFault('INVALID', 'A client secret needs its client ID: enter both, or neither for automatic registration.', { field: ['input', 'oauth', 'clientId'] });
@@ -72,7 +72,7 @@ export class TypeOAuth {
     }
     const method = chooseRegistration(found, { clientMetadataUrl: this.options.clientMetadataUrl(), hasClient: false });
     if (method === 'METADATA_DOCUMENT') return { method, clientId: this.options.clientMetadataUrl()! };
-    if (method === 'DYNAMIC') return { method };
+    if (method === 'DYNAMIC') return { method, initialAccessToken };
     throw clientRequired(outcome.message);
   }
 
@@ -121,7 +121,8 @@ export class TypeOAuth {
         return null;
       }
       await registry.retire(repositories, client, 'The issuer no longer knows this client; another one was registered.');
-      return { client: await registry.record(repositories, type, discoveryOf(row), this.redirectUri, { method: 'DYNAMIC' }), found: discoveryOf(row) };
+      const { initialAccessToken } = await registry.secrets(client);
+      return { client: await registry.record(repositories, type, discoveryOf(row), this.redirectUri, { method: 'DYNAMIC', initialAccessToken: initialAccessToken ?? null }), found: discoveryOf(row) };
     });
     if (replaced === null) await this.observe(type.id);
     else await this.register(type, replaced.client, replaced.found);

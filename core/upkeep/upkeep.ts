@@ -11,6 +11,7 @@ import type { CredentialBox } from './credential-box.js';
 import type { Login, OAuthTokens } from './oauth-tokens.js';
 import { ProviderUnavailable } from './oauth-tokens-wait.js';
 import { credentialVerdict } from './observations.js';
+import { AT_ONCE, RunOver, type CheckRun } from './run.js';
 import { StatusWriter, type CredentialTrial, type SharedList } from './status-writer.js';
 
 /** Looks at a server, with or without a credential; never throws for what the server does. */
@@ -69,23 +70,24 @@ export class Upkeep {
   }
 
   /** Looks at a type's server now, and writes conditions and, where it belongs to the type, its list of tools; where that has ended, logins read their own. */
-  async checkType(typeId: string): Promise<void> {
+  async checkType(typeId: string, run: CheckRun = AT_ONCE): Promise<void> {
     const type = await this.options.store.connectionTypes.byId(typeId);
     if (type === null) return;
     const report = await this.look(type.spec);
     const shared = report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS';
-    await this.#write(type.teamId, (repositories) => this.status.writeType(repositories, type, report, shared));
-    await this.options.oauth?.check(type, report);
-    await this.readLogins(typeId);
+    await this.#write(type.teamId, run, (repositories) => this.status.writeType(repositories, type, report, shared, run.routine));
+    run.signal?.throwIfAborted();
+    if (run.oauth) await this.options.oauth?.check(type, report);
+    if (!run.routine) await this.readLogins(typeId);
   }
 
   /** Tries an enrollment's stored credential now, and writes its conditions and its own list of tools. Suspended and empty ones are left alone. */
-  async checkEnrollment(enrollmentId: string): Promise<void> {
+  async checkEnrollment(enrollmentId: string, run: CheckRun = AT_ONCE): Promise<void> {
     const opened = await this.#open(enrollmentId);
     if (opened === null) return;
     const { type, enrollment } = opened;
     const { trial, version } = await this.#tried(opened);
-    await this.#write(type.teamId, (repositories) => this.status.writeTrial(repositories, type, enrollment.id, trial, version));
+    await this.#write(type.teamId, run, (repositories) => this.status.writeTrial(repositories, type, enrollment.id, trial, version, run.routine));
   }
 
   /** Reads the lists that logins of a type are to have of their own and don't have yet: each login is asked for itself. */
@@ -100,9 +102,11 @@ export class Upkeep {
     await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, work));
   }
 
-  async #write(teamId: string, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
+  async #write(teamId: string, { signal, holds }: CheckRun, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
+    signal?.throwIfAborted();
     const changed = await this.options.store.transaction(async (repositories) => {
       const written = await work(repositories);
+      if (holds !== undefined && !(await holds(repositories))) throw new RunOver('somebody else reconciles this object by now');
       if (written) await repositories.announce(teamId);
       return written;
     });

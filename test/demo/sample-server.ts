@@ -6,7 +6,9 @@ const PORT = 3001;
 const LOGIN_PORT = 3002;
 
 try {
-  const [server, guarded] = await Promise.all([startEverything(PORT), startOidcProvider({ guard: { port: LOGIN_PORT } })]);
+  // The one in this process first: it ends with it, should the other not start.
+  const guarded = await startOidcProvider({ guard: { port: LOGIN_PORT } });
+  const server = await startEverything(PORT);
   process.stdout.write(`The sample MCP server is ready at ${server.url}
   It answers this machine only, without a credential.
 Another one is ready at ${guarded.mcp.url}

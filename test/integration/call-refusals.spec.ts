@@ -123,9 +123,11 @@ describe('an enrollment', () => {
     expect(await refusal(ada.call({ tool: 'echo', connectionType: 'refused' }))).toMatchObject({ code: 'ACTION_REQUIRED' });
   });
 
-  it('of an OAuth type isn\'t available yet', async () => {
-    await world.type({ serverUrl: server.url, authMethod: 'OAUTH' }, [ECHO], { name: 'oauth' });
-    expect(await refusal(ada.call({ tool: 'echo', connectionType: 'oauth' }))).toMatchObject({ code: 'NOT_AVAILABLE' });
+  it('that its owner hasn\'t consented to yet leads there', async () => {
+    const type = await world.type({ serverUrl: server.url, authMethod: 'OAUTH' }, [ECHO], { name: 'oauth' });
+    const { id } = await world.enroll(type, ada);
+    await world.query(`update credentials set kind = 'OAUTH', sealed = null where enrollment_id = $1`, [id]);
+    expect(await refusal(ada.call({ tool: 'echo', connectionType: 'oauth' }))).toMatchObject({ code: 'ACTION_REQUIRED', action: { label: 'Sign in', url: expect.stringContaining('/crew/oauth') } });
   });
 });
 

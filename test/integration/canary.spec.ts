@@ -309,9 +309,14 @@ describe('what came out of all journeys', () => {
     expect(BEGINNING.exec(rows)).toBe(null);
   });
 
+  /** PostgreSQL is running, and replaces files of its own at any moment. */
+  async function readIfThere(path: string): Promise<Buffer> {
+    return readFile(path).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? Buffer.alloc(0) : Promise.reject(error)));
+  }
+
   it('files of the state directory neither, PostgreSQL\'s own included', async () => {
     const found: string[] = [];
-    for (const path of await files()) found.push(...findCanaries(await readFile(path), { ...secrets, ...CONTENTS }, ['exact', 'JSON', 'base64 +0', 'hex']).map((name) => `${path}: ${name}`));
+    for (const path of await files()) found.push(...findCanaries(await readIfThere(path), { ...secrets, ...CONTENTS }, ['exact', 'JSON', 'base64 +0', 'hex']).map((name) => `${path}: ${name}`));
     expect(found).toEqual([]);
   });
 });

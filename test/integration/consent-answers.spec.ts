@@ -100,6 +100,14 @@ describe('An answer', () => {
     expect((await world.stored(enrollment)).consent.state).toBe('SENT');
   });
 
+  test('is not used up by a HEAD request', async () => {
+    const person = new Person();
+    const answer = await answerOf(person, await world.link(enrollment));
+    const cookie = [...person.cookies(world.url)].map(([name, value]) => `${name}=${value}`).join('; ');
+    expect((await fetch(answer, { method: 'HEAD', headers: { cookie } })).status).toBe(404);
+    expect((await person.get(answer)).text).toContain('Warehouse is connected');
+  });
+
   test('that is repeated changes nothing', async () => {
     const person = new Person();
     const answer = await answerOf(person, await world.link(enrollment));

@@ -6,6 +6,7 @@ import { enrollmentState } from '#core/connection/state.js';
 import { formOf, Person } from '#test/support/consent/person.js';
 import { ConsentWorld } from '#test/support/consent/world.js';
 import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
+import { startSdkDemo } from '#test/support/oauth-servers/sdk-demo.js';
 
 let world: ConsentWorld;
 let provider: OidcProviderServer;
@@ -300,5 +301,22 @@ test('Under an HTTPS public URL cookies are Secure and bound to the host by thei
     expect(response.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-fairlead-page=[\w-]{43}; Path=\/; Max-Age=600; HttpOnly; SameSite=Lax; Secure$/)]);
   } finally {
     await installation.close();
+  }
+});
+
+test('Consent at the SDK\'s demo server, which gives no refresh token, works alike', async () => {
+  const demo = await startSdkDemo();
+  try {
+    const own = await world.enroll(await world.type(demo.url, {}, 'sdk-demo'), ada);
+    const person = new Person();
+    const page = await person.get(await world.link(own));
+    expect(page.text).toContain(new URL(demo.issuer).host);
+    expect((await person.follow(await person.press(page, 'continue'))).text).toContain('is connected');
+    const { value, grant, conditions } = await world.stored(own);
+    expect(value).toMatchObject({ kind: 'OAUTH', refreshToken: null });
+    expect(grant).toMatchObject({ issuer: demo.issuer, refreshable: false, refreshAt: null });
+    expect(enrollmentState(conditions, false, [])).toBe('READY');
+  } finally {
+    await demo.close();
   }
 });

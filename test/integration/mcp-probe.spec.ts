@@ -60,7 +60,7 @@ it.each<[Misbehaviour, ProbeVerdict, string]>([
   const server = await startMisbehaving(kind);
   const report = await probe(server.url);
   expect(report).toMatchObject({ verdict, message: expect.stringContaining(message), toolCount: null, tools: null });
-  expect(outcomes(report)).toEqual(['address OK', 'TLS SKIPPED', 'MCP FAILED', 'tools SKIPPED']);
+  expect(outcomes(report)).toEqual(['address OK', 'TLS SKIPPED', verdict === 'AUTHENTICATION_REQUIRED' ? 'MCP OK' : 'MCP FAILED', 'tools SKIPPED']);
   await server.close();
 });
 

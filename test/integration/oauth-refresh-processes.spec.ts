@@ -9,6 +9,7 @@ import { START_LOCK } from '#test/support/oauth-tokens/start-lock.js';
 
 const PROGRAM = fileURLToPath(new URL('../support/programs/use-login.js', import.meta.url));
 const PROCESSES = 8;
+const CALLS = 30;
 
 let world: CallWorld;
 let ada: Caller;
@@ -17,7 +18,16 @@ beforeEach(async () => {
   world = await CallWorld.create();
   ada = await world.caller('ada');
 });
-afterEach(() => world.close());
+afterEach(async () => {
+  await world.close();
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+const servers: { close(): Promise<void> }[] = [];
+function open<T extends { close(): Promise<void> }>(server: T): T {
+  servers.push(server);
+  return server;
+}
 
 function use(options: { calls: number; pauseMs: number; dies?: boolean }): Child {
   return startChild([process.execPath, PROGRAM, JSON.stringify({ databaseUrl: world.database.url, ring: world.ring, principal: ada.principal, dies: false, ...options })]);
@@ -28,11 +38,11 @@ const endLease = () => world.query(`update oauth_grants set attempt_until = cloc
 const echo = () => ada.call({ tool: 'echo', arguments: { message: 'hello' } });
 
 it('refresh race of 8 processes on one rotating token: the provider sees each refresh token once, every call succeeds', async () => {
-  const server = await startOidcProvider({ accessTokenTtl: 2 });
+  const server = open(await startOidcProvider({ accessTokenTtl: 4 }));
   await login(world, await oauthType(world, server.mcp.url), ada);
   const runner = world.store.dataSource.createQueryRunner();
   await runner.query('select pg_advisory_lock($1)', [START_LOCK]);
-  const children = Array.from({ length: PROCESSES }, () => use({ calls: 25, pauseMs: 150 }));
+  const children = Array.from({ length: PROCESSES }, () => use({ calls: CALLS, pauseMs: 300 }));
   await Promise.all(children.map((child) => child.line(/ready/)));
   await runner.query('select pg_advisory_unlock($1)', [START_LOCK]);
   await runner.release();
@@ -41,18 +51,17 @@ it('refresh race of 8 processes on one rotating token: the provider sees each re
 
   const calls = children.flatMap((child) => child.output.filter((line) => line.startsWith('call ')));
   expect(calls.filter((line) => !line.startsWith('call SUCCEEDED'))).toEqual([]);
-  expect(calls).toHaveLength(PROCESSES * 25);
+  expect(calls).toHaveLength(PROCESSES * CALLS);
   const presented = refreshes(server).map(({ refreshToken }) => refreshToken);
   expect(presented.length).toBeGreaterThanOrEqual(2);
   expect(new Set(presented).size).toBe(presented.length);
   expect(refreshes(server).filter(({ status }) => status !== 200)).toEqual([]);
   expect(server.overlaps()).toBe(0);
-  await server.close();
 }, 120_000);
 
 describe('refresh answered, process killed before it was stored', () => {
   it('the access token is used while it lives; then the refresh token is presented once more, on record, and its refusal means consent', async () => {
-    const server = await startOidcProvider();
+    const server = open(await startOidcProvider());
     const enrollment = await login(world, await oauthType(world, server.mcp.url), ada);
     const first = await stored(world, enrollment);
     await expire(world, enrollment);
@@ -77,11 +86,10 @@ describe('refresh answered, process killed before it was stored', () => {
     expect((await stored(world, enrollment)).conditions).toMatchObject({ Authorized: { status: 'FALSE', reason: 'ConsentRequired' } });
     await expect(echo()).rejects.toMatchObject({ code: 'ACTION_REQUIRED' });
     expect(refreshes(server)).toHaveLength(2);
-    await server.close();
   });
 
   it('a provider that doesn\'t rotate answers the second time, and all is well again', async () => {
-    const server = await startFaultyAuthorizationServer({ faults: { refreshTokenOnRefresh: 'missing' } });
+    const server = open(await startFaultyAuthorizationServer({ faults: { refreshTokenOnRefresh: 'missing' } }));
     const enrollment = await login(world, await oauthType(world, server.mcp.url), ada);
     await expire(world, enrollment);
     expect(await use({ calls: 1, pauseMs: 0, dies: true }).ended).toMatchObject({ signal: 'SIGKILL' });
@@ -91,11 +99,10 @@ describe('refresh answered, process killed before it was stored', () => {
     const after = await stored(world, enrollment);
     expect(after.grant).toMatchObject({ outcomeUnknownAt: null, attemptId: null, refreshable: true });
     expect(after.conditions).toMatchObject({ Fresh: { status: 'TRUE' } });
-    await server.close();
   });
 
   it('a second process that is killed like that: the refresh token is not presented a third time', async () => {
-    const server = await startFaultyAuthorizationServer({ faults: { refreshTokenOnRefresh: 'missing' } });
+    const server = open(await startFaultyAuthorizationServer({ faults: { refreshTokenOnRefresh: 'missing' } }));
     const enrollment = await login(world, await oauthType(world, server.mcp.url), ada);
     await expire(world, enrollment);
     for (let times = 0; times < 2; times += 1) {
@@ -105,11 +112,10 @@ describe('refresh answered, process killed before it was stored', () => {
     await expect(echo()).rejects.toMatchObject({ code: 'ACTION_REQUIRED' });
     expect(server.presented).toHaveLength(2);
     expect((await stored(world, enrollment)).grant).toMatchObject({ refreshable: false });
-    await server.close();
   });
 
   it('while its lease runs, others wait, and don\'t present the token', async () => {
-    const server = await startFaultyAuthorizationServer();
+    const server = open(await startFaultyAuthorizationServer());
     const enrollment = await login(world, await oauthType(world, server.mcp.url), ada);
     await expire(world, enrollment);
     expect(await use({ calls: 1, pauseMs: 0, dies: true }).ended).toMatchObject({ signal: 'SIGKILL' });
@@ -118,12 +124,11 @@ describe('refresh answered, process killed before it was stored', () => {
     expect(server.presented).toHaveLength(1);
     await endLease();
     await world.main.tokens.stop();
-    await server.close();
   });
 });
 
 it('an answer is stored although the lease was lost meanwhile, because the version has not moved', async () => {
-  const server = await startOidcProvider();
+  const server = open(await startOidcProvider());
   const enrollment = await login(world, await oauthType(world, server.mcp.url), ada);
   let during: Promise<unknown> = Promise.resolve();
   const slow = await world.process({}, ({ vault }) => ({
@@ -144,5 +149,4 @@ it('an answer is stored although the lease was lost meanwhile, because the versi
   expect(after.grant).toMatchObject({ outcomeUnknownAt: null, attemptId: null });
   expect(after.conditions).toMatchObject({ Fresh: { status: 'TRUE' } });
   expect(await echo()).toMatchObject({ record: { status: 'SUCCEEDED' } });
-  await server.close();
 });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
 import type { Faults } from '#test/support/oauth-servers/faults.js';
@@ -13,8 +14,12 @@ beforeEach(async () => {
   world = await CallWorld.create();
   ada = await world.caller('ada');
 });
-afterEach(() => world.close());
+afterEach(async () => {
+  await world.close();
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
 
+const servers: { close(): Promise<void> }[] = [];
 const echo = (caller = ada) => caller.call({ tool: 'echo', arguments: { message: 'hello' } });
 
 describe('a call through a login at a real authorization server', () => {
@@ -125,6 +130,7 @@ describe('a call through a login at a real authorization server', () => {
 
   it('issuer changes: nothing sealed goes there', async () => {
     const other = await startOidcProvider();
+    servers.push(other);
     const type = await oauthType(world, server.mcp.url);
     const enrollment = await login(world, type, ada);
     await world.query(`update oauth_discoveries set issuer = $2, metadata = metadata || jsonb_build_object('issuer', $2::text, 'token_endpoint', $2 || '/token') where connection_type_id = $1`, [type.id, other.issuer]);
@@ -134,7 +140,6 @@ describe('a call through a login at a real authorization server', () => {
     expect((await stored(world, enrollment)).conditions).toMatchObject({ Authorized: { status: 'FALSE', reason: 'IssuerChanged' } });
     expect(other.presentations).toEqual([]);
     expect(refreshes()).toEqual([]);
-    await other.close();
   });
 
   it('is not renewed while its owner has not confirmed where the type goes now', async () => {
@@ -234,6 +239,21 @@ describe('a provider that errs', () => {
     }
     expect(server.presented).toHaveLength(3);
     expect(new Set(server.presented).size).toBe(3);
+  });
+
+  it('a login that expires on its way is renewed again: that the server refused it says nothing of it', async () => {
+    const enrollment = await enrolled({ expiresIn: 1 });
+    let refusals = 0;
+    server.mcp.guard.verify = async () => {
+      if (refusals === 2) return { scopes: [] };
+      refusals += 1;
+      // For longer than the token lives.
+      await delay(1000);
+      return null;
+    };
+    expect(await echo()).toMatchObject({ record: { status: 'SUCCEEDED' } });
+    expect(refusals).toBe(2);
+    expect((await stored(world, enrollment)).conditions).toMatchObject({ Authorized: { status: 'TRUE' } });
   });
 
   it('a clock that is five minutes ahead makes no difference', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { createRegistry, HttpMetrics, startMetricsServer } from '#api/http/metrics.js';
+import { HttpMetrics } from '#api/http/metrics.js';
+import { createRegistry, startMetricsServer } from '#core/metrics.js';
 
 describe('the metrics listener', () => {
   it('answers Prometheus on an address of its own, and nothing else', async () => {

@@ -40,11 +40,11 @@ describe('pinned, since others rely on it:', () => {
       'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_METRICS_HOST', 'FAIRLEAD_LOG_LEVEL', 'FAIRLEAD_INTROSPECTION',
       'FAIRLEAD_BODY_LIMIT_BYTES', 'FAIRLEAD_SHUTDOWN_TIMEOUT_MS',
     ]);
-    expect(MODES.join(' ')).toBe('dev api migrate probe keys');
+    expect(MODES.join(' ')).toBe('dev api operator migrate probe keys');
   });
 
   it('migrations, which are never renumbered, and what they ask of a program', () => {
-    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003']);
+    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003', 'Schedule1795380000004']);
     expect(PROGRAM_SCHEMA_LEVEL).toBe(1);
   });
 });

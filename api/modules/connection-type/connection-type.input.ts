@@ -21,6 +21,7 @@ export class HeaderDeclarationInput {
 export class OAuthSettingsInput {
   @Field(() => String, { nullable: true, description: 'A client that was registered beforehand.' }) clientId?: string | null;
   @Field(() => String, { nullable: true, description: 'Its secret; write-only.' }) clientSecret?: string | null;
+  @Field(() => String, { nullable: true, description: 'For authorization servers that register nobody without one (RFC 7591); write-only.' }) initialAccessToken?: string | null;
   @Field(() => [String], { nullable: true, description: 'Scopes to ask for; if absent, those that the server names.' }) scopes?: string[] | null;
   @Field(() => Boolean, { nullable: true, description: 'Admits an authorization server that supports PKCE with S256 but doesn\'t advertise it, as Entra ID and Cognito do; PKCE is used all the same. False if absent.' })
   allowUnadvertisedPkce?: boolean | null;

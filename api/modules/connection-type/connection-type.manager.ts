@@ -29,14 +29,14 @@ export class ConnectionTypeManager {
     requireRole(membership, 'MANAGER', 'Adding connection types');
     const { team: _team, name: wanted, allowUnreachable, ...fields } = input;
     const spec = parseInput(connectionTypeSpec, withoutNulls(fields));
-    const secret = secretOf(input.oauth) ?? null;
+    const client = { clientSecret: secretOf(input.oauth, 'clientSecret') ?? null, initialAccessToken: secretOf(input.oauth, 'initialAccessToken') ?? null };
     const name = wanted == null ? deriveName(spec.displayName) : parseInput(connectionTypeName, wanted, ['input', 'name']);
     if (name === null) throw new UserFault('INVALID', 'No name can be derived from this display name: give one, e.g. warehouse-api.', { field: ['input', 'name'] });
     if ((await this.store.connectionTypes.byName(team.id, name)) !== null) throw nameTaken(name);
     this.checks.take(membership.memberId);
     const report = await this.upkeep.look(spec);
     refuseUnusable(spec, report, allowUnreachable === true);
-    const plan = await this.planner.plan(spec, secret, report);
+    const plan = await this.planner.plan(spec, client, report);
     const insert = async (repositories: Repositories) => {
       const type = await repositories.connectionTypes.insert(team.id, name, spec);
       await this.upkeep.status.writeType(repositories, type, report, 'NONE');
@@ -46,9 +46,9 @@ export class ConnectionTypeManager {
     try {
       if (plan === null) return (await act.commit(insert)).type;
       // On record before anything is registered; what is refused then is taken back.
-      const { type, client } = await this.store.transaction(insert);
+      const { type, client: recorded } = await this.store.transaction(insert);
       try {
-        await this.planner.finish(type, client!, plan);
+        await this.planner.finish(type, recorded!, plan);
       } catch (error) {
         await this.store.transaction((repositories) => repositories.connectionTypes.remove(type.id, null));
         throw error;
@@ -65,18 +65,19 @@ export class ConnectionTypeManager {
     const { type, membership } = await this.editable(act, input.id, 'Changing connection types');
     const { id: _id, expectedVersion, allowUnreachable, ...changes } = input;
     if (type.version !== expectedVersion) throw staleVersion(type);
-    const given = secretOf(input.oauth);
+    const given = secretOf(input.oauth, 'clientSecret');
+    const initialAccessToken = secretOf(input.oauth, 'initialAccessToken') ?? null;
     const spec = parseInput(connectionTypeSpec, merged(type.spec, changes));
     // The version is the generation of the spec: what changes nothing doesn't move it.
-    if (canonicalJson(spec) === canonicalJson(type.spec) && given === undefined) return act.commit(async () => type);
+    if (canonicalJson(spec) === canonicalJson(type.spec) && given === undefined && initialAccessToken === null) return act.commit(async () => type);
     const moved = !sameTarget(currentTarget(type.spec), currentTarget(spec));
-    const otherClient = spec.authMethod === 'OAUTH' && (moved || given !== undefined || spec.oauth?.clientId !== type.spec.oauth?.clientId);
+    const otherClient = spec.authMethod === 'OAUTH' && (moved || given !== undefined || initialAccessToken !== null || spec.oauth?.clientId !== type.spec.oauth?.clientId);
     if (moved || otherClient) this.checks.take(membership.memberId);
     const report = moved || otherClient ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
     // A secret goes with its client, and with the place that it was entered for.
     const kept = given === undefined && !moved && spec.oauth?.clientId === type.spec.oauth?.clientId ? await this.planner.storedSecret(this.store, type.id) : null;
-    const plan = report === null ? null : await this.planner.plan(spec, given ?? kept, report);
+    const plan = report === null ? null : await this.planner.plan(spec, { clientSecret: given ?? kept, initialAccessToken }, report);
     let client: OAuthClient | null = null;
     const updated = await act.commit(async (repositories) => {
       if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleOrGone(await repositories.connectionTypes.byId(type.id));

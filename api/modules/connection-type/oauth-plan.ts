@@ -16,12 +16,18 @@ export interface OAuthPlan {
   choice: ClientChoice;
 }
 
-/** What an input says of the client's secret: absent keeps, a value replaces, null clears. */
-export function secretOf(oauth: { clientSecret?: string | null } | null | undefined): string | null | undefined {
-  const secret = oauth?.clientSecret;
+/** The write-only parts of a client. */
+export interface ClientInput {
+  clientSecret: string | null;
+  initialAccessToken: string | null;
+}
+
+/** What an input says of one of a client's secrets: absent keeps, a value replaces, null clears. Throws INVALID. */
+export function secretOf(oauth: Partial<Record<keyof ClientInput, string | null>> | null | undefined, name: keyof ClientInput): string | null | undefined {
+  const secret = oauth?.[name];
   if (secret == null) return secret;
-  const fault = secret === '' ? 'Enter the client secret, or leave it out.' : headerValueFault(secret);
-  if (fault !== null) throw new UserFault('INVALID', fault, { field: ['input', 'oauth', 'clientSecret'] });
+  const fault = secret === '' ? 'Enter it, or leave it out.' : headerValueFault(secret);
+  if (fault !== null) throw new UserFault('INVALID', fault, { field: ['input', 'oauth', name] });
   return secret;
 }
 
@@ -33,13 +39,13 @@ export class OAuthPlanner {
    * Looks at the server's OAuth, and decides how the client comes to be. Null for other methods, and where the server can't be asked now.
    * Throws OAUTH_NOT_SUPPORTED, CLIENT_REQUIRED, INVALID or SERVER_REFUSED: what can't work isn't saved.
    */
-  async plan(spec: ConnectionTypeSpec, clientSecret: string | null, report: ProbeReport): Promise<OAuthPlan | null> {
+  async plan(spec: ConnectionTypeSpec, { clientSecret, initialAccessToken }: ClientInput, report: ProbeReport): Promise<OAuthPlan | null> {
     if (spec.authMethod !== 'OAUTH') {
-      if (clientSecret !== null) throw new UserFault('INVALID', 'Only the auth method OAUTH has a client: leave "oauth" out, or choose that method.', { field: ['input', 'oauth'] });
+      if (clientSecret !== null || initialAccessToken !== null) throw new UserFault('INVALID', 'Only the auth method OAUTH has a client: leave "oauth" out, or choose that method.', { field: ['input', 'oauth'] });
       return null;
     }
     if (report.verdict === 'UNREACHABLE') {
-      if (clientSecret === null) return null;
+      if (clientSecret === null && initialAccessToken === null) return null;
       throw new UserFault('SERVER_REFUSED', 'The server can\'t be reached, so it can\'t be told where the client secret belongs: leave it out, and enter it when the server is reachable.', { field: ['input', 'oauth', 'clientSecret'], retryable: true });
     }
     const look = await this.oauth.look(spec.serverUrl, report, spec);
@@ -48,7 +54,7 @@ export class OAuthPlanner {
       if (failure.code === 'UNREACHABLE') throw new UserFault('SERVER_REFUSED', failure.message, { field: ['input', 'serverUrl'], retryable: true });
       throw new UserFault('OAUTH_NOT_SUPPORTED', look.outcome.message, { field: ['input', 'authMethod'] });
     }
-    return { look, found, choice: this.oauth.choose(spec, clientSecret, look) };
+    return { look, found, choice: this.oauth.choose(spec, clientSecret, look, initialAccessToken) };
   }
 
   /** Writes plan and client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired. */

@@ -1,7 +1,7 @@
 import { headerNameFault, headerValueFault } from '#core/connection/header-rules.js';
 import { serverUrl } from '#core/connection/spec.js';
 import { UserFault } from '#core/errors.js';
-import type { ProbeReport } from '#core/mcp/probe.js';
+import { namesAnotherTransport, type ProbeReport } from '#core/mcp/probe.js';
 import type { OAuthOutcome } from '#core/oauth/outcome.js';
 import type { OAuthLook, TypeOAuth } from '#core/upkeep/type-oauth.js';
 import type { Prober } from '#core/upkeep/upkeep.js';
@@ -23,8 +23,8 @@ export class ProbeManager {
     const { membership } = await teamBySlug(this.store, context.principal, input.team);
     requireRole(membership, 'MANAGER', 'Probing servers');
     const headers = probeHeaders(input);
-    const local = !/^https?:/i.test(input.serverUrl.trim());
-    const url = local ? input.serverUrl.trim() : parseInput(serverUrl, input.serverUrl, ['input', 'serverUrl']);
+    // A command line is told what it is; whatever else isn't a URL is a fault of the input.
+    const url = namesAnotherTransport(input.serverUrl) ? input.serverUrl.trim() : parseInput(serverUrl, input.serverUrl, ['input', 'serverUrl']);
     this.limit.take(membership.memberId);
     const report = await this.probe(url, headers, PROBE_TIMEOUT_MS);
     const asked = report.verdict === 'OK' || report.verdict === 'AUTHENTICATION_REQUIRED';

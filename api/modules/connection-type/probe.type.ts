@@ -4,7 +4,7 @@ import { McpServerType } from './connection-type.type.js';
 
 @ObjectType('ProbeStep', { description: 'Something that a probe tried.', simpleResolvers: true })
 export class ProbeStepType {
-  @Field(() => String, { description: 'What was tried: address, TLS, MCP, tools.' }) name!: string;
+  @Field(() => String, { description: 'What was tried: address, TLS, MCP, tools, then challenge, resource metadata, authorization server, registration.' }) name!: string;
   @Field(() => StepOutcomeEnum, { description: 'How it ended.' }) outcome!: string;
   @Field(() => String, { description: 'What happened, for people.' }) message!: string;
   @Field(() => Int, { nullable: true, description: 'How long it took, in milliseconds; null where it wasn\'t measured.' }) durationMs!: number | null;

@@ -29,6 +29,8 @@ export class ConnectionTypeStatus {
   @Column('text', { name: 'tools_source', nullable: true }) toolsSource!: 'ANONYMOUS' | 'SHARED' | null;
   @Column('timestamptz', { name: 'tools_synced_at', nullable: true }) toolsSyncedAt!: Date | null;
   @Column('timestamptz', { name: 'last_checked_at', nullable: true }) lastCheckedAt!: Date | null;
+  /** Looks in a row that found no server. */
+  @Column('integer', { name: 'failed_checks' }) failedChecks!: number;
   @Column('timestamptz', { name: 'next_check_at', nullable: true }) nextCheckAt!: Date | null;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
 }

@@ -26,6 +26,8 @@ export class EnrollmentStatus {
   @Column('jsonb') conditions!: Condition[];
   /** When this login's own list of tools was read; null while it has none. */
   @Column('timestamptz', { name: 'tools_synced_at', nullable: true }) toolsSyncedAt!: Date | null;
+  /** When the server was last asked with this credential, and answered. */
+  @Column('timestamptz', { name: 'tried_at', nullable: true }) triedAt!: Date | null;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
 }
 

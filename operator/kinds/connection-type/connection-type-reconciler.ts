@@ -1,0 +1,51 @@
+import type { Claim } from '#core/store/schedule.js';
+import type { Store } from '#core/store/store.js';
+import { secretNearingExpiry } from '#core/upkeep/oauth-clients.js';
+import type { Upkeep } from '#core/upkeep/upkeep.js';
+import type { Reconciler, ReconcileResult } from '../../runtime/reconciler.js';
+import { discoveryIsDue, nextLookMs, ownListHasEnded } from './policies.js';
+
+/** What {@link ConnectionTypeReconciler} is built of. */
+export interface ConnectionTypeReconcilerOptions {
+  store: Store;
+  upkeep: Pick<Upkeep, 'checkType'>;
+  /** From 0 to 1. */
+  random: () => number;
+}
+
+/** Keeps what is said of a server true: whether it answers, its tools, its OAuth, and when it will be looked at next. */
+export class ConnectionTypeReconciler implements Reconciler {
+  readonly kind = 'ConnectionType';
+
+  constructor(private readonly options: ConnectionTypeReconcilerOptions) {}
+
+  async reconcile(claim: Claim, signal: AbortSignal): Promise<ReconcileResult> {
+    const { store, upkeep, random } = this.options;
+    const before = await this.#gather(claim.id);
+    if (before === null) return 'GONE';
+    await upkeep.checkType(claim.id, { routine: true, oauth: discoveryIsDue(before), signal, holds: (repositories) => repositories.schedule.holds(claim) });
+    signal.throwIfAborted();
+
+    const type = await store.connectionTypes.byId(claim.id);
+    const [status] = await store.connectionTypes.statuses([claim.id]);
+    if (type === null || status === undefined) return 'GONE';
+    const requeueAfterMs = nextLookMs(type.spec.health.intervalSeconds * 1000, status.failedChecks, random());
+    await store.transaction(async (repositories) => {
+      if (!(await repositories.schedule.holds(claim))) return;
+      const now = await repositories.now();
+      await repositories.connectionTypes.updateStatus(claim.id, { nextCheckAt: new Date(now.getTime() + requeueAfterMs) });
+      if (ownListHasEnded(before.toolsSource, status.toolsSource)) await repositories.schedule.mark('Enrollment', await repositories.enrollments.withoutTools(claim.id));
+    });
+    return { requeueAfterMs };
+  }
+
+  async #gather(id: string) {
+    const { store } = this.options;
+    const [type, [status], discovery, client, now] = await Promise.all([
+      store.connectionTypes.byId(id), store.connectionTypes.statuses([id]), store.oauthClients.discovery(id), store.oauthClients.current(id), store.now(),
+    ]);
+    if (type === null || status === undefined) return null;
+    const clientWantsCare = client !== null && (client.state !== 'ACTIVE' || secretNearingExpiry(client, now));
+    return { method: type.spec.authMethod, discoveredAt: discovery?.discoveredAt ?? null, conditions: status.conditions, clientWantsCare, now, toolsSource: status.toolsSource };
+  }
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { Registry } from 'prom-client';
+import type { Config } from '#core/config/config.js';
+import { parseAllowRules } from '#core/egress/allow-rules.js';
+import { Egress } from '#core/egress/egress.js';
+import { parseLossless } from '#core/json/lossless.js';
+import type { Logger } from '#core/log.js';
+import { probeServer } from '#core/mcp/probe.js';
+import { SessionOpener } from '#core/mcp/session-opener.js';
+import { createRegistry, startMetricsServer } from '#core/metrics.js';
+import { clientMetadataUrl } from '#core/oauth/outcome.js';
+import { Listener } from '#core/store/listener.js';
+import { DUE_CHANNEL } from '#core/store/schedule.js';
+import { Store } from '#core/store/store.js';
+import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
+import { OAuthCheck } from '#core/upkeep/oauth-check.js';
+import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import { TypeOAuth } from '#core/upkeep/type-oauth.js';
+import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
+import type { KeyRing } from '#core/vault/key-ring.js';
+import { Vault } from '#core/vault/vault.js';
+import { Housekeeping } from './housekeeping.js';
+import { ConnectionTypeReconciler } from './kinds/connection-type/connection-type-reconciler.js';
+import { EnrollmentReconciler } from './kinds/enrollment/enrollment-reconciler.js';
+import { Heartbeat } from './runtime/heartbeat.js';
+import { OperatorMetrics } from './runtime/metrics.js';
+import { Worker } from './runtime/worker.js';
+
+/** What an operator is started on. */
+export interface OperatorResources {
+  /** A database that answers and is migrated. */
+  databaseUrl: string;
+  keyRing: KeyRing;
+  logger: Logger;
+  /** This program's version, for servers that ask. */
+  version: string;
+  /** Where people reach this installation: OAuth clients belong to its callback. */
+  publicUrl: string;
+  /** The API's metrics, where both run in one process; otherwise the operator serves its own, as configured. */
+  metrics: Registry | null;
+  /** Ports of ours on this machine, which no connection type may reach. */
+  ownPorts: readonly number[];
+}
+
+/** An operator at work. */
+export interface RunningOperator {
+  /** Finishes or hands back what it holds, within `config.shutdownTimeoutMs`, and closes everything. */
+  stop(): Promise<void>;
+}
+
+const OAUTH_TIMEOUT_MS = 15_000;
+const CLIENT_NAME = 'Fairlead';
+
+/** The composition root of the operator: builds everything, top to bottom, and resolves when it works. Any number of them share one database. */
+export async function startOperator(config: Config, resources: OperatorResources): Promise<RunningOperator> {
+  const { logger, databaseUrl, version, publicUrl } = resources;
+  const now = () => new Date();
+  const clock = () => performance.now();
+  const random = Math.random;
+  const registry = resources.metrics ?? createRegistry();
+  const metrics = new OperatorMetrics(registry);
+
+  const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
+  for (const port of resources.ownPorts) egress.forbid(port);
+  const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize });
+  const vault = new Vault(resources.keyRing, store.keys);
+  const box = new CredentialBox(vault);
+  const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
+  const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
+  const transport = { egress, timeoutMs: OAUTH_TIMEOUT_MS };
+  // Nothing is cached here; the API's processes hear `fairlead_changed`.
+  const changed = (): void => undefined;
+  const clients = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
+  const oauth = new TypeOAuth({
+    store, registry: clients, transport, redirectUri: () => `${publicUrl}/oauth/callback`, clientMetadataUrl: () => clientMetadataUrl(publicUrl, config.clientMetadataUrl), now, clock, changed,
+  });
+  // Only puts on record what must be revoked: the API's processes see to it.
+  const leftovers = new Leftovers({ store, vault, box, registry: clients, transport, clientName: CLIENT_NAME, now, random, logger });
+  const tokens = new OAuthTokens({
+    store, box, transport, changed, now, clock, random, logger,
+    setupOf: (type) => oauth.setupOf(type),
+    clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
+  });
+  const upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry: clients, now }), tokens, changed });
+
+  const id = randomUUID();
+  const heartbeat = new Heartbeat(store.processes, id, logger);
+  const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random })];
+  const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, logger, clock, random });
+  const housekeeping = new Housekeeping({ store, metrics, logger });
+  const listener = new Listener({ url: databaseUrl, logger, handlers: { [DUE_CHANNEL]: () => worker.wake() }, onChange: () => worker.wake() });
+
+  const metricsServer = resources.metrics !== null || config.metrics === null ? null : await startMetricsServer({ registry, ...config.metrics });
+  if (metricsServer !== null) egress.forbid(metricsServer.port);
+  await heartbeat.start();
+  listener.start();
+  housekeeping.start();
+  worker.start();
+
+  return {
+    async stop() {
+      await worker.stop(config.shutdownTimeoutMs);
+      await housekeeping.stop();
+      await listener.stop();
+      await heartbeat.stop();
+      await metricsServer?.close();
+      await tokens.stop();
+      await egress.close();
+      await store.close();
+    },
+  };
+}
+
+function endpointOf(databaseUrl: string): { host: string; port: number } {
+  const url = new URL(databaseUrl);
+  return { host: url.hostname || '127.0.0.1', port: url.port === '' ? 5432 : Number(url.port) };
+}
