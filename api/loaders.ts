@@ -16,66 +16,95 @@ export interface ToolPageKey {
   after: string | null;
 }
 
-/** One data loader per relation, for one request. */
-export interface Loaders {
-  team: DataLoader<string, Team | null>;
-  member: DataLoader<string, Member | null>;
-  connectionType: DataLoader<string, ConnectionType | null>;
-  typeStatus: DataLoader<string, ConnectionTypeStatus | null>;
-  oauthDiscovery: DataLoader<string, OAuthDiscovery | null>;
-  /** The client that counts, by type. */
-  oauthClient: DataLoader<string, OAuthClient | null>;
-  oauthGrant: DataLoader<string, OAuthGrant | null>;
-  enrollment: DataLoader<string, Enrollment | null>;
-  enrollmentStatus: DataLoader<string, EnrollmentStatus | null>;
-  credential: DataLoader<string, Credential | null>;
-  /** Key: type id and owner's member id. */
-  ownEnrollments: DataLoader<{ typeId: string; ownerId: string }, Enrollment[], string>;
-  toolPage: DataLoader<ToolPageKey, Tool[], string>;
-  toolCount: DataLoader<{ typeId: string; viewerId: string }, number, string>;
-}
+/** One data loader per relation, for one request; each is made when it is first asked for, since most requests need few of them, and calls none. */
+export class Loaders {
+  readonly #made = new Map<string, unknown>();
 
-/** New loaders over `store`; they cache for the length of one request. */
-export function createLoaders(store: Store): Loaders {
-  return {
-    team: byKey((ids) => store.teams.byIds(ids), (team) => team.id),
-    member: byKey((ids) => store.members.byIds(ids), (member) => member.id),
-    connectionType: byKey((ids) => store.connectionTypes.byIds(ids), (type) => type.id),
-    typeStatus: byKey((ids) => store.connectionTypes.statuses(ids), (status) => status.connectionTypeId),
-    oauthDiscovery: byKey((ids) => store.oauthClients.discoveries(ids), (discovery) => discovery.connectionTypeId),
-    oauthClient: byKey((ids) => store.oauthClients.currentOf(ids), (client) => client.connectionTypeId),
-    oauthGrant: byKey((ids) => store.oauthGrants.byIds(ids), (grant) => grant.enrollmentId),
-    enrollment: byKey((ids) => store.enrollments.byIds(ids), (enrollment) => enrollment.id),
-    enrollmentStatus: byKey((ids) => store.enrollments.statuses(ids), (status) => status.enrollmentId),
-    credential: byKey((ids) => store.enrollments.credentials(ids), (credential) => credential.enrollmentId),
-    ownEnrollments: new DataLoader(
+  constructor(private readonly store: Store) {}
+
+  get team(): DataLoader<string, Team | null> {
+    return this.#one('team', () => byKey((ids) => this.store.teams.byIds(ids), (team) => team.id));
+  }
+
+  get member(): DataLoader<string, Member | null> {
+    return this.#one('member', () => byKey((ids) => this.store.members.byIds(ids), (member) => member.id));
+  }
+
+  get connectionType(): DataLoader<string, ConnectionType | null> {
+    return this.#one('connectionType', () => byKey((ids) => this.store.connectionTypes.byIds(ids), (type) => type.id));
+  }
+
+  get typeStatus(): DataLoader<string, ConnectionTypeStatus | null> {
+    return this.#one('typeStatus', () => byKey((ids) => this.store.connectionTypes.statuses(ids), (status) => status.connectionTypeId));
+  }
+
+  get oauthDiscovery(): DataLoader<string, OAuthDiscovery | null> {
+    return this.#one('oauthDiscovery', () => byKey((ids) => this.store.oauthClients.discoveries(ids), (discovery) => discovery.connectionTypeId));
+  }
+
+  /** The client that counts, by type. */
+  get oauthClient(): DataLoader<string, OAuthClient | null> {
+    return this.#one('oauthClient', () => byKey((ids) => this.store.oauthClients.currentOf(ids), (client) => client.connectionTypeId));
+  }
+
+  get oauthGrant(): DataLoader<string, OAuthGrant | null> {
+    return this.#one('oauthGrant', () => byKey((ids) => this.store.oauthGrants.byIds(ids), (grant) => grant.enrollmentId));
+  }
+
+  get enrollment(): DataLoader<string, Enrollment | null> {
+    return this.#one('enrollment', () => byKey((ids) => this.store.enrollments.byIds(ids), (enrollment) => enrollment.id));
+  }
+
+  get enrollmentStatus(): DataLoader<string, EnrollmentStatus | null> {
+    return this.#one('enrollmentStatus', () => byKey((ids) => this.store.enrollments.statuses(ids), (status) => status.enrollmentId));
+  }
+
+  get credential(): DataLoader<string, Credential | null> {
+    return this.#one('credential', () => byKey((ids) => this.store.enrollments.credentials(ids), (credential) => credential.enrollmentId));
+  }
+
+  /** Key: type id and owner's member id. */
+  get ownEnrollments(): DataLoader<{ typeId: string; ownerId: string }, Enrollment[], string> {
+    return this.#one('ownEnrollments', () => new DataLoader(
       (keys) => perGroup(keys, (key) => key.ownerId, async (group, ownerId) => {
-        const rows = await store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId));
+        const rows = await this.store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId));
         return (key) => rows.filter((row) => row.connectionTypeId === key.typeId);
       }),
       { cacheKeyFn: (key) => `${key.typeId} ${key.ownerId}` },
-    ),
-    toolPage: new DataLoader(
+    ));
+  }
+
+  get toolPage(): DataLoader<ToolPageKey, Tool[], string> {
+    return this.#one('toolPage', () => new DataLoader(
       (keys) => perGroup(keys, (key) => JSON.stringify([key.viewerId, key.first, key.after]), async (group) => {
         const { viewerId, first, after } = group[0]!;
-        const rows = await store.tools.visible(group.map((key) => key.typeId), viewerId, first, after);
+        const rows = await this.store.tools.visible(group.map((key) => key.typeId), viewerId, first, after);
         return (key) => rows.filter((row) => row.connectionTypeId === key.typeId);
       }),
       { cacheKeyFn: (key) => JSON.stringify(key) },
-    ),
-    toolCount: new DataLoader(
+    ));
+  }
+
+  get toolCount(): DataLoader<{ typeId: string; viewerId: string }, number, string> {
+    return this.#one('toolCount', () => new DataLoader(
       (keys) => perGroup(keys, (key) => key.viewerId, async (group, viewerId) => {
-        const counts = await store.tools.visibleCounts(group.map((key) => key.typeId), viewerId);
+        const counts = await this.store.tools.visibleCounts(group.map((key) => key.typeId), viewerId);
         return (key) => counts.get(key.typeId) ?? 0;
       }),
       { cacheKeyFn: (key) => `${key.typeId} ${key.viewerId}` },
-    ),
-  };
-}
+    ));
+  }
 
-/** Lets everything be read afresh: something was changed in the middle of the request. */
-export function forgetLoaded(loaders: Loaders): void {
-  for (const loader of Object.values(loaders) as DataLoader<unknown, unknown>[]) loader.clearAll();
+  /** Lets everything be read afresh: something was changed in the middle of the request. */
+  forget(): void {
+    this.#made.clear();
+  }
+
+  #one<L>(name: string, make: () => L): L {
+    let loader = this.#made.get(name) as L | undefined;
+    if (loader === undefined) this.#made.set(name, loader = make());
+    return loader;
+  }
 }
 
 function byKey<V>(load: (ids: readonly string[]) => Promise<V[]>, id: (row: V) => string): DataLoader<string, V | null> {

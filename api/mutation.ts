@@ -4,7 +4,6 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Context } from './context.js';
 import { userError, type UserError } from './graphql/user-error.type.js';
 import { membershipIn } from './identity/principal.js';
-import { forgetLoaded } from './loaders.js';
 
 /** What a mutation acted on, for the audit trail. */
 export interface AuditSubject {
@@ -38,7 +37,7 @@ export class Act {
       return value;
     });
     this.mutations.changed(this.teamId);
-    forgetLoaded(this.context.loaders);
+    this.context.loaders.forget();
     return result;
   }
 }

@@ -34,7 +34,7 @@ import { OidcVerifier } from './identity/oidc-verifier.js';
 import { LIVE_LIMITS } from './live/limits.js';
 import { LiveServer } from './live/live-server.js';
 import { LiveStreams } from './live/live-streams.js';
-import { createLoaders, type Loaders } from './loaders.js';
+import { Loaders } from './loaders.js';
 import { ensureLocalAdmin, type TokenKeeper } from './local-admin.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeManager } from './modules/connection-type/connection-type.manager.js';
@@ -181,11 +181,8 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolCallLiveResolver(),
   ]);
 
-  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>) => {
-    let loaders: Loaders | null = null;
-    // A call needs none of them.
-    return { requestId, signal, principal, get loaders() { return loaders ??= createLoaders(store); }, links: { redirectUri: redirectUri(), enroll: enrollPage }, live };
-  };
+  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>) =>
+    ({ requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
   const authenticate = (bearer: string | null) => authenticator.authenticate(bearer);
 
   const server = await createHttpServer<Context>({

@@ -10,7 +10,6 @@ import type { Context } from '../context.js';
 import { uuidOf } from '../graphql/node-id.js';
 import { IdentityFault } from '../identity/identity-fault.js';
 import { membershipIn } from '../identity/principal.js';
-import { forgetLoaded } from '../loaders.js';
 import { changesFor, reading, visibleTo, type ChangeKind, type Reading } from './changes.js';
 import { Feeds } from './feed.js';
 import { stoppable } from './stoppable.js';
@@ -144,7 +143,7 @@ export class LiveStreams {
         continue;
       }
       if (performance.now() - loadedAt > STALE_MS) {
-        forgetLoaded(context.loaders);
+        context.loaders.forget();
         loadedAt = performance.now();
         await load(changes.slice(index).filter((change) => change.kind !== 'DELETED').map((change) => change.id));
       }
@@ -165,7 +164,7 @@ export class LiveStreams {
       for (let { round } = feed; ;) {
         const view = await this.options.calls.get(context.principal, id);
         if (view === null) throw new UserFault('NOT_FOUND', NO_CALL, { field: ['id'] });
-        forgetLoaded(context.loaders);
+        context.loaders.forget();
         const lookedAt = performance.now();
         if (view.record.status !== told) yield view;
         told = view.record.status;

@@ -26,12 +26,14 @@ export interface Comparisons {
 
 /** Resident memory of the API process in MiB. */
 export interface Memory {
+  /** After all rounds, of the process that all their calls went through. */
+  afterRounds: number;
+  /** Of a process that has just started. */
   started: number;
-  /** After all rounds. */
-  afterLoad: number;
-  /** After {@link Plan.sessions} enrollments were made and each was called once, on top of that. */
+  /** Of that process, when each of {@link Plan.sessions} enrollments was called once. */
   withSessions: number;
   sessions: number;
+  /** What those calls took: each resolves its route, opens a session, and sends. */
   coldMs: { median: number; p99: number };
 }
 
@@ -41,6 +43,8 @@ export type Profile = { callers: number; spent: TimeSpent; calls: number; second
 /** Logins that the SDK's client and the load generator use for the comparison. */
 const DIRECT_LOGIN = 'direct';
 const PROFILE_MS = 4000;
+/** By then the compiler has seen what it needs, on a machine that isn't busy otherwise. */
+const SETTLED_AFTER_CALLS = 8000;
 
 /** One run of the benchmark: processes, calls, and the books that are kept of them. */
 export class Bench {
@@ -52,7 +56,6 @@ export class Bench {
   #distinctIds = 0;
   #keyed: KeyedCall[] = [];
   #login!: Login;
-  #startedMiB = 0;
 
   private constructor(
     private readonly directory: string, private readonly server: ChildProgram<ServerAnswers>, private readonly serverUrl: string, private readonly direct: ChildProgram<DirectAnswers>,
@@ -66,7 +69,6 @@ export class Bench {
     const api = await ApiProcess.start(directory);
     const serverUrl = await server.ask('url', undefined as never);
     const bench = new Bench(directory, server, serverUrl, direct, load, api, new Catalog(api.url, await api.adminToken()));
-    bench.#startedMiB = await api.residentMiB();
     await bench.catalog.createType(serverUrl);
     [bench.#login] = await bench.catalog.enroll(1) as [Login];
     return bench;
@@ -83,7 +85,7 @@ export class Bench {
   async compare(plan: Plan, progress: (text: string) => void): Promise<Comparisons[]> {
     const { warmUpMs, turnMs: ms, maxCalls, rounds, settleMs } = plan;
     const most = Math.max(...plan.callers);
-    if (settleMs > 0) for (const way of WAYS) await this.#turn(way, { callers: most, warmUpMs: settleMs, ms: 0, maxCalls });
+    if (settleMs > 0) for (const way of WAYS) await this.#turn(way, { callers: most, warmUpMs: settleMs, ms: 0, maxCalls: SETTLED_AFTER_CALLS });
     const all: Comparisons[] = [];
     for (const callers of plan.callers) {
       const turns: Comparisons['turns'] = { direct: [], through: [], keyed: [] };
@@ -98,13 +100,15 @@ export class Bench {
     return all;
   }
 
-  /** Makes many enrollments, calls each once, and looks at the API's memory. */
+  /** Makes many enrollments, starts the API anew, calls each of them once, and looks at its memory. */
   async memory(sessions: number): Promise<Memory> {
-    const afterLoad = await this.api.residentMiB();
+    const afterRounds = await this.api.residentMiB();
     const logins = await this.catalog.enroll(sessions);
+    await this.#restart([]);
+    const started = await this.api.residentMiB();
     const run = await this.#through(logins, { callers: 4, warmUpMs: 0, ms: 120_000, maxCalls: logins.length }, false);
     const coldMs = { median: quantile(run.latencies, 0.5), p99: quantile(run.latencies, 0.99) };
-    return { started: this.#startedMiB, afterLoad, withSessions: await this.api.residentMiB(), sessions, coldMs };
+    return { afterRounds, started, withSessions: await this.api.residentMiB(), sessions, coldMs };
   }
 
   /** What is wrong; see {@link wrongs}. */
@@ -117,9 +121,7 @@ export class Bench {
 
   /** Starts the API anew under Node's profiler, on the same state, and says where its time goes. It is slower meanwhile. */
   async profile(callers: readonly number[]): Promise<Profile> {
-    await this.api.stop();
-    this.api = await ApiProcess.start(this.directory, ['--cpu-prof', '--cpu-prof-interval=400', `--cpu-prof-dir=${this.directory}`, '--cpu-prof-name=api.cpuprofile']);
-    this.catalog = new Catalog(this.api.url, await this.api.adminToken());
+    await this.#restart(['--cpu-prof', '--cpu-prof-interval=400', `--cpu-prof-dir=${this.directory}`, '--cpu-prof-name=api.cpuprofile']);
     const runs: { callers: number; run: Run }[] = [];
     for (const count of [Math.max(...callers), ...callers]) runs.push({ callers: count, run: await this.#through([this.#login], { callers: count, warmUpMs: 500, ms: PROFILE_MS, maxCalls: Infinity }, false) });
     await this.api.stop();
@@ -127,6 +129,12 @@ export class Bench {
     return runs.slice(1).map(({ callers: count, run }) => ({
       callers: count, calls: run.latencies.length, seconds: (run.window.to - run.window.from) / 1e6, spent: readProfile(join(this.directory, 'api.cpuprofile'), run.window),
     }));
+  }
+
+  async #restart(nodeOptions: string[]): Promise<void> {
+    await this.api.stop();
+    this.api = await ApiProcess.start(this.directory, nodeOptions);
+    this.catalog = new Catalog(this.api.url, await this.api.adminToken());
   }
 
   #turn(way: Way, bounds: Bounds): Promise<Run> {

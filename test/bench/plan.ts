@@ -16,14 +16,14 @@ export interface Plan {
   profile: 'WHEN_MISSED' | 'ALWAYS' | 'NEVER';
 }
 
-const FULL: Plan = { callers: [1, 16], rounds: 8, turnMs: 1500, warmUpMs: 200, settleMs: 4000, maxCalls: Infinity, sessions: 1000, profile: 'WHEN_MISSED' };
-const QUICK: Plan = { ...FULL, rounds: 4, turnMs: 700, settleMs: 2000, sessions: 200 };
+const FULL: Plan = { callers: [1, 16], rounds: 7, turnMs: 1300, warmUpMs: 200, settleMs: 8000, maxCalls: Infinity, sessions: 1000, profile: 'WHEN_MISSED' };
+const QUICK: Plan = { ...FULL, rounds: 4, turnMs: 700, settleMs: 4000, sessions: 200 };
 const SMOKE: Plan = { ...FULL, rounds: 1, turnMs: 5000, warmUpMs: 0, settleMs: 0, maxCalls: 40, sessions: 20, profile: 'NEVER' };
 
 /** The help that `--help` prints. */
 export const USAGE = `npm run bench -- [--quick | --smoke] [--profile | --no-profile] [--rounds <number>] [--sessions <number>]
 
-  --quick       about 40 seconds instead of two minutes, less exact, 200 sessions
+  --quick       about 40 seconds instead of two to three minutes, less exact, 200 sessions
   --smoke       a few hundred calls: whether everything is right, not how fast it is
   --profile     says where the time goes, even if no target was missed
   --no-profile  never does

@@ -49,8 +49,8 @@ export function comparisonText(comparisons: readonly Comparisons[]): string {
 }
 
 /** Memory, and what the first call of each session took. */
-export function memoryText({ started, afterLoad, withSessions, sessions, coldMs }: Memory): string {
-  return `Memory of the API process: ${started.toFixed(0)} MiB when started, ${afterLoad.toFixed(0)} MiB after all rounds, ${withSessions.toFixed(0)} MiB with ${sessions} warm sessions on top.\n`
+export function memoryText({ afterRounds, started, withSessions, sessions, coldMs }: Memory): string {
+  return `Memory of the API process: ${started.toFixed(0)} MiB when started, ${withSessions.toFixed(0)} MiB with ${sessions} warm sessions, ${afterRounds.toFixed(0)} MiB after all the rounds.\n`
     + `The first call of a session, which opens it (4 callers): median ${two(coldMs.median)} ms, p99 ${two(coldMs.p99)} ms.`;
 }
 

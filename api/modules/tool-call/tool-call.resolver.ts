@@ -4,7 +4,6 @@ import type { CallService } from '../../call/call-service.js';
 import type { Context } from '../../context.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.js';
-import { forgetLoaded } from '../../loaders.js';
 import type { UserError } from '../../graphql/user-error.type.js';
 import { userError } from '../../graphql/user-error.type.js';
 import { TeamType } from '../team/team.type.js';
@@ -73,7 +72,7 @@ function decoded(type: 'ConnectionType' | 'Enrollment' | 'ToolCall', id: string 
 }
 
 async function answer<P extends object>(context: Context, work: () => Promise<P>): Promise<(P & { userErrors: UserError[] }) | { userErrors: UserError[] }> {
-  forgetLoaded(context.loaders);
+  context.loaders.forget();
   try {
     return { ...(await work()), userErrors: [] };
   } catch (error) {
