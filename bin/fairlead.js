@@ -10,7 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const main = join(root, 'dist', 'cli', 'main.js');
 // How a process that serves is run; docs/measurements.md has the figures. Without these the process takes two to three times the memory and is no faster: V8 lets the heap
 // grow with the machine's memory, its middle compiler holds many functions' graphs at once, and malloc gives each compiling thread an arena of its own.
-const SERVES = ['dev', 'api'];
+const SERVES = ['dev', 'api', 'operator'];
 const LEAN = { flags: ['--max-semi-space-size=8', '--heap-growing-percent=50', '--no-parallel-scavenge', '--no-maglev'], env: { MALLOC_ARENA_MAX: '1' } };
 const serves = SERVES.includes(process.argv[2]);
 // Some libraries check twice as much without it.
