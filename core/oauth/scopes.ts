@@ -5,11 +5,6 @@ export function scopeUnion(...lists: readonly (readonly string[])[]): string[] {
   return [...new Set(lists.flat())];
 }
 
-/** Whether everything that is wanted was granted. */
-export function scopesCover(granted: readonly string[], wanted: readonly string[]): boolean {
-  return wanted.every((scope) => granted.includes(scope));
-}
-
 /**
  * What to ask for: what a manager configured, else what the challenge names, else what the resource supports, else nothing, so that the server decides;
  * with `offline_access` besides, but only if the authorization server advertises it (or a manager configured it); and in every case what a step-up needs and what was granted before.
