@@ -2,7 +2,7 @@ import { oneLine } from '#core/connection/text.js';
 import { UserFault } from '#core/errors.js';
 import { MAX_TOOL_NAME } from '#core/mcp/listing.js';
 import { isId } from '#core/store/ids.js';
-import type { Membership, Principal } from '../identity/principal.js';
+import { callingAs, type Membership } from '../identity/principal.js';
 import type { CallRequest } from './call-request.js';
 
 // Letters, digits, punctuation, spaces: no control, format or surrogate characters.
@@ -35,7 +35,7 @@ export function checkInput(request: CallRequest): void {
  */
 export function candidateTeams(request: CallRequest): readonly Membership[] {
   const { principal, teamSlug } = request;
-  const open = openTo(principal);
+  const open = callingAs(principal);
   if (request.connectionTypeId != null) return open;
   if (teamSlug != null) {
     const named = open.filter((membership) => membership.teamSlug === teamSlug);
@@ -44,11 +44,6 @@ export function candidateTeams(request: CallRequest): readonly Membership[] {
   }
   if (open.length > 1) throw invalid(['team'], `You are a member of several teams: say in which one to look for ${JSON.stringify(request.connectionType)}, or give connectionTypeId.`);
   return open;
-}
-
-/** The memberships that count for this request: a token that fixes a team has no others. */
-export function openTo(principal: Principal): readonly Membership[] {
-  return principal.teamId === null ? principal.memberships : principal.memberships.filter((membership) => membership.teamId === principal.teamId);
 }
 
 /** The fault of a connection type that isn't there, or isn't the caller's to see. */

@@ -1,8 +1,11 @@
 import 'reflect-metadata';
 import { DataSource, type EntityManager } from 'typeorm';
+import { Approvals } from './approvals.js';
+import { Assignments } from './assignments.js';
 import { AuditTrail } from './audit-trail.js';
 import { ConnectionTypes } from './connection-types.js';
 import { Enrollments } from './enrollments.js';
+import { Assignment, AssignmentPin, AssignmentSlot } from './entities/assignment.entity.js';
 import { AuditEvent } from './entities/audit-event.entity.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
@@ -13,6 +16,7 @@ import { TeamKey } from './entities/team-key.entity.js';
 import { Team } from './entities/team.entity.js';
 import { Token } from './entities/token.entity.js';
 import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
+import { ToolCallApproval } from './entities/tool-call-approval.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
 import { MIGRATIONS } from './migrations/index.js';
@@ -53,6 +57,8 @@ export class Repositories {
   readonly oauthLeftovers: OAuthLeftovers;
   readonly processes: Processes;
   readonly schedule: Schedule;
+  readonly assignments: Assignments;
+  readonly approvals: Approvals;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -69,6 +75,8 @@ export class Repositories {
     this.oauthLeftovers = new OAuthLeftovers(manager);
     this.processes = new Processes(manager);
     this.schedule = new Schedule(manager);
+    this.assignments = new Assignments(manager);
+    this.approvals = new Approvals(manager);
   }
 
   /** The time by the database's clock, which all processes share. */
@@ -97,9 +105,9 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member,
+        Assignment, AssignmentPin, AssignmentSlot, AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member,
         OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
-        Tool, ToolCall, ToolCallPayload,
+        Tool, ToolCall, ToolCallApproval, ToolCallPayload,
       ],
       migrations: MIGRATIONS,
       migrationsTableName: 'schema_migrations',
