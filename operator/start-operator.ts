@@ -24,6 +24,9 @@ import { Vault } from '#core/vault/vault.js';
 import { Housekeeping } from './housekeeping.js';
 import { ConnectionTypeReconciler } from './kinds/connection-type/connection-type-reconciler.js';
 import { EnrollmentReconciler } from './kinds/enrollment/enrollment-reconciler.js';
+import { TombstoneReconciler } from './kinds/tombstone/tombstone-reconciler.js';
+import type { LeaseTimes } from './kubernetes/leader-election.js';
+import type { RunningMirror } from './mirror/start-mirror.js';
 import { Heartbeat } from './runtime/heartbeat.js';
 import { OperatorMetrics } from './runtime/metrics.js';
 import { Worker } from './runtime/worker.js';
@@ -42,6 +45,10 @@ export interface OperatorResources {
   metrics: Registry | null;
   /** Ports of ours on this machine, which no connection type may reach. */
   ownPorts: readonly number[];
+  /** Writes a line for people: what the mirror would do, with `FAIRLEAD_MIRROR=observe`. */
+  print?: (line: string) => void;
+  /** How long a mirror's lease lives; the usual times if absent. */
+  leaseTimes?: Partial<LeaseTimes>;
 }
 
 /** An operator at work. */
@@ -88,10 +95,15 @@ export async function startOperator(config: Config, resources: OperatorResources
 
   const id = randomUUID();
   const heartbeat = new Heartbeat(store.processes, id, logger);
-  const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random })];
+  const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random }), new TombstoneReconciler({ store, leftovers })];
   const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, logger, clock, random });
   const housekeeping = new Housekeeping({ store, metrics, logger });
-  const listener = new Listener({ url: databaseUrl, logger, handlers: { [DUE_CHANNEL]: () => worker.wake() }, onChange: () => worker.wake() });
+  let mirror: RunningMirror | null = null;
+  const wake = (): void => {
+    worker.wake();
+    mirror?.wake();
+  };
+  const listener = new Listener({ url: databaseUrl, logger, handlers: { [DUE_CHANNEL]: wake }, onChange: wake });
 
   const metricsServer = resources.metrics !== null || config.metrics === null ? null : await startMetricsServer({ registry, ...config.metrics });
   if (metricsServer !== null) egress.forbid(metricsServer.port);
@@ -99,9 +111,18 @@ export async function startOperator(config: Config, resources: OperatorResources
   listener.start();
   housekeeping.start();
   worker.start();
+  if (config.mirror !== null) {
+    // Loaded only where there is a cluster.
+    const { startMirror } = await import('./mirror/start-mirror.js');
+    mirror = await startMirror({
+      mirror: config.mirror, config, workerId: id, store, vault, box, upkeep, oauth, registry: clients, metrics, publicUrl, version, logger, now, clock, random,
+      print: resources.print ?? ((line) => logger.info(line)), leaseTimes: resources.leaseTimes,
+    });
+  }
 
   return {
     async stop() {
+      await mirror?.stop();
       await worker.stop(config.shutdownTimeoutMs);
       await housekeeping.stop();
       await listener.stop();

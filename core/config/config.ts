@@ -20,6 +20,20 @@ export interface OidcConfig {
   signIn: { clientId: string; clientSecret: string | null } | null;
 }
 
+/** How a Kubernetes cluster is mirrored. */
+export interface MirrorConfig {
+  /** `observe`: only says what it would do. */
+  mode: 'observe' | 'on';
+  /** A kubeconfig's path; null: the pod's service account. */
+  kubeconfig: string | null;
+  /** Null: all of the cluster. */
+  namespaces: readonly string[] | null;
+  /** How long deleted manifests can come back. */
+  graceSeconds: number;
+  /** Null: that of the pod, or of the kubeconfig. */
+  leaseNamespace: string | null;
+}
+
 /** The whole configuration, checked and frozen. */
 export interface Config {
   mode: Mode;
@@ -46,6 +60,8 @@ export interface Config {
   /** As text, which `parseAllowRules` takes. */
   egressAllow: string;
   oidc: OidcConfig | null;
+  /** Null: no cluster is mirrored. */
+  mirror: MirrorConfig | null;
   /** Null: no metrics port. */
   metrics: { host: string; port: number } | null;
   logLevel: LogLevel;
@@ -143,6 +159,13 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
       groups: values.FAIRLEAD_OIDC_GROUPS!,
       admins: values.FAIRLEAD_OIDC_ADMINS!,
       signIn: values.FAIRLEAD_OIDC_CLIENT_ID === null ? null : { clientId: values.FAIRLEAD_OIDC_CLIENT_ID, clientSecret: values.FAIRLEAD_OIDC_CLIENT_SECRET },
+    },
+    mirror: values.FAIRLEAD_MIRROR === 'off' ? null : {
+      mode: values.FAIRLEAD_MIRROR!,
+      kubeconfig: values.FAIRLEAD_KUBECONFIG,
+      namespaces: values.FAIRLEAD_MIRROR_NAMESPACES,
+      graceSeconds: values.FAIRLEAD_MIRROR_GRACE_SECONDS!,
+      leaseNamespace: values.FAIRLEAD_LEASE_NAMESPACE,
     },
     metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
     logLevel: values.FAIRLEAD_LOG_LEVEL!,

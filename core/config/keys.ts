@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '#core/log.js';
-import { allowRules, baseUrl, clientMetadataUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
+import { allowRules, baseUrl, clientMetadataUrl, groupRules, issuer, keyRing, list, listenHost, namespace, namespaces, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
 export const MODES = ['dev', 'api', 'operator', 'migrate', 'probe', 'keys'] as const;
@@ -111,6 +111,24 @@ export const KEYS = {
   FAIRLEAD_OIDC_CLIENT_SECRET: key({
     schema: text, expects: 'a client secret', example: '<the secret of that client>', secret: true, defaultText: 'none: a public client',
     description: 'The secret of that client.',
+  }),
+  FAIRLEAD_MIRROR: key({
+    schema: z.enum(['off', 'observe', 'on']), expects: '`off`, `observe` or `on`', example: 'on', default: 'off',
+    description: 'Whether the operator mirrors ConnectionTypes and Enrollments of a Kubernetes cluster. `observe` only prints what it would do.',
+  }),
+  FAIRLEAD_KUBECONFIG: key({
+    schema: text, expects: 'a path', example: '/etc/fairlead/kubeconfig', defaultText: 'the service account of the pod', description: 'The kubeconfig by which the operator reaches the cluster.',
+  }),
+  FAIRLEAD_MIRROR_NAMESPACES: key({
+    schema: namespaces, expects: 'a comma-separated list of namespaces', example: 'logistics,finance', defaultText: 'all, which takes rights in the whole cluster',
+    description: 'The namespaces whose ConnectionTypes and Enrollments the operator follows; each needs its rights there.',
+  }),
+  FAIRLEAD_MIRROR_GRACE_SECONDS: key({
+    schema: wholeNumber(0, 2_592_000), expects: 'a whole number of seconds from 0 to 2592000', example: '3600', default: '3600',
+    description: 'How long what a deleted manifest declared is kept, hidden, so that the same manifest can bring it back.',
+  }),
+  FAIRLEAD_LEASE_NAMESPACE: key({
+    schema: namespace, expects: 'a namespace', example: 'fairlead', defaultText: 'the namespace of the pod, or of the kubeconfig', description: 'Where the Lease is by which one operator at a time mirrors.',
   }),
   FAIRLEAD_METRICS_PORT: key({
     schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464', operator: '9464' },

@@ -22,6 +22,12 @@ export const text = z.string();
 /** A whole number in decimal digits, within bounds. */
 export const wholeNumber = (min: number, max: number) => z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max));
 
+/** A namespace of Kubernetes: a DNS label (RFC 1123). */
+export const namespace = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+
+/** A comma-separated list of namespaces, at least one. */
+export const namespaces = z.string().transform((value) => value.split(',').map((name) => name.trim()).filter((name) => name !== '')).pipe(z.array(namespace).min(1));
+
 /** A port, or null for `off`. */
 export const portOrOff = z.union([z.literal('off').transform(() => null), wholeNumber(0, 65_535)]);
 

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 
 /** What the operator keeps true. */
-export const SCHEDULED_KINDS = ['ConnectionType', 'Enrollment'] as const;
+export const SCHEDULED_KINDS = ['ConnectionType', 'Enrollment', 'MirrorNamespace', 'MirrorObject', 'Tombstone'] as const;
 export type ScheduledKind = (typeof SCHEDULED_KINDS)[number];
 
 /** One object of the schedule. */
@@ -26,6 +26,8 @@ export interface Claim extends ScheduleKey {
 export interface ClaimRequest {
   worker: string;
   limit: number;
+  /** What it knows how to reconcile. */
+  kinds: readonly ScheduledKind[];
   /** Of one lane, all that the worker runs counted. */
   perLane: number;
   /** How many the worker runs now, by lane. */
@@ -44,8 +46,12 @@ const WINDOW = 1000;
 /** The host of a server URL as SQL, for fairness between servers. */
 const LANE = `coalesce(substring(t.spec->>'serverUrl' from '^[A-Za-z]+://([^/?#]+)'), '')`;
 const SOURCES: Record<ScheduledKind, string> = {
-  ConnectionType: `select t.id, ${LANE} as lane from connection_types t`,
-  Enrollment: `select e.id, ${LANE} as lane from enrollments e join connection_types t on t.id = e.connection_type_id`,
+  ConnectionType: `select t.id, ${LANE} as lane from connection_types t where t.deleted_at is null`,
+  Enrollment: `select e.id, ${LANE} as lane from enrollments e join connection_types t on t.id = e.connection_type_id where e.deleted_at is null and t.deleted_at is null`,
+  // What the mirror looks at is one API server, with one worker for it.
+  MirrorNamespace: `select n.id, '' as lane from mirror_namespaces n`,
+  MirrorObject: `select m.id, '' as lane from mirror_objects m where m.state in ('ACTIVE', 'OFFERED')`,
+  Tombstone: `select m.id, '' as lane from mirror_objects m where m.state = 'TOMBSTONE'`,
 };
 
 /** Whether a row belongs to nobody: never claimed, or by a worker that is dead or has lost it. */
@@ -94,12 +100,12 @@ export class Schedule {
   }
 
   /** Takes what is due and belongs to nobody: the urgent first, then the oldest, of each lane no more than there is room for. */
-  async claim({ worker, limit, perLane, running }: ClaimRequest): Promise<Claim[]> {
+  async claim({ worker, limit, kinds, perLane, running }: ClaimRequest): Promise<Claim[]> {
     const rows = (await this.manager.query(
       `with lanes as (select * from unnest($4::text[], $5::int[]) as l (lane, running)),
        ready as (
          select s.kind, s.id, s.lane, s.urgent, s.due from reconcile_schedule s
-         where s.due <= clock_timestamp() and ${FREE} and not exists (select from lanes l where l.lane = s.lane and l.running >= $3)
+         where s.kind = any($6) and s.due <= clock_timestamp() and ${FREE} and not exists (select from lanes l where l.lane = s.lane and l.running >= $3)
          order by s.urgent desc, s.due limit ${WINDOW}),
        fair as (
          select r.kind, r.id, r.urgent, r.due from (select ready.*, row_number() over (partition by lane order by urgent desc, due) as place from ready) r
@@ -111,7 +117,7 @@ export class Schedule {
        update reconcile_schedule s set epoch = s.epoch + 1, worker = $1, claimed_at = clock_timestamp(), claimed_dirty = s.dirty, urgent = false
        from chosen c where s.kind = c.kind and s.id = c.id
        returning s.kind, s.id, s.epoch, s.lane, s.failures, (1000 * extract(epoch from clock_timestamp() - c.due))::float8 as "lateMs"`,
-      [worker, limit, perLane, [...running.keys()], [...running.values()]],
+      [worker, limit, perLane, [...running.keys()], [...running.values()], [...kinds]],
     )) as [Claim[], number];
     return rows[0];
   }

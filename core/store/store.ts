@@ -7,6 +7,7 @@ import { AuditEvent } from './entities/audit-event.entity.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
 import { Member } from './entities/member.entity.js';
+import { MirrorNamespace, MirrorObject } from './entities/mirror.entity.js';
 import { OAuthClient, OAuthDiscovery } from './entities/oauth-client.entity.js';
 import { OAuthAuthorization, OAuthGrant, OAuthLeftover } from './entities/oauth-grant.entity.js';
 import { TeamKey } from './entities/team-key.entity.js';
@@ -15,6 +16,8 @@ import { Token } from './entities/token.entity.js';
 import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
+import { MirrorNamespaces } from './mirror-namespaces.js';
+import { MirrorObjects } from './mirror-objects.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
@@ -53,6 +56,8 @@ export class Repositories {
   readonly oauthLeftovers: OAuthLeftovers;
   readonly processes: Processes;
   readonly schedule: Schedule;
+  readonly mirrorNamespaces: MirrorNamespaces;
+  readonly mirrorObjects: MirrorObjects;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -69,6 +74,8 @@ export class Repositories {
     this.oauthLeftovers = new OAuthLeftovers(manager);
     this.processes = new Processes(manager);
     this.schedule = new Schedule(manager);
+    this.mirrorNamespaces = new MirrorNamespaces(manager);
+    this.mirrorObjects = new MirrorObjects(manager);
   }
 
   /** The time by the database's clock, which all processes share. */
@@ -97,7 +104,7 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member,
+        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member, MirrorNamespace, MirrorObject,
         OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
         Tool, ToolCall, ToolCallPayload,
       ],

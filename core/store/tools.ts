@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import { IsNull, type EntityManager } from 'typeorm';
 import { Tool, type ToolChange } from './entities/tool.entity.js';
 import { newId } from './ids.js';
 import { storableJson } from './storable.js';
@@ -22,7 +22,7 @@ export interface ToolScope {
 const VISIBLE_SCOPES = `
   select s.connection_type_id as type_id, case when s.tools_source is null then e.id else s.connection_type_id end as scope_id
   from connection_type_status s
-  left join enrollments e on s.tools_source is null and e.connection_type_id = s.connection_type_id and e.owner_id = $2
+  left join enrollments e on s.tools_source is null and e.deleted_at is null and e.connection_type_id = s.connection_type_id and e.owner_id = $2
   where s.connection_type_id = any($1::uuid[])`;
 
 /** Tool catalogs, with their definition hashes. */
@@ -65,6 +65,11 @@ export class Tools {
       [typeIds, viewerId],
     )) as { type_id: string; count: number }[];
     return new Map(rows.map((row) => [row.type_id, row.count]));
+  }
+
+  /** How many tools the list has that is a type's own. */
+  listed(connectionTypeId: string): Promise<number> {
+    return this.manager.countBy(Tool, { scopeId: connectionTypeId, removedAt: IsNull() });
   }
 
   async insert(scope: ToolScope, tool: ToolDefinition, change: ToolChange | null): Promise<void> {

@@ -52,8 +52,8 @@ export class LeftoverCollector {
   }
 
   async #tokens(repositories: Repositories, enrollmentId: string): Promise<string | null> {
-    const enrollment = await repositories.enrollments.byId(enrollmentId);
-    const type = enrollment === null ? null : await repositories.connectionTypes.byId(enrollment.connectionTypeId);
+    const enrollment = await repositories.enrollments.evenHidden(enrollmentId);
+    const type = enrollment === null ? null : await repositories.connectionTypes.evenHidden(enrollment.connectionTypeId);
     const [credential] = await repositories.enrollments.credentials([enrollmentId]);
     const grant = await repositories.oauthGrants.byId(enrollmentId);
     if (enrollment === null || type === null || credential === undefined || grant?.issuer == null) return null;
@@ -76,7 +76,7 @@ export class LeftoverCollector {
   /** Only a client that was registered by us, and that can be managed, is there to be deleted: those that were replaced may still be. */
   async #client(repositories: Repositories, typeId: string, client: OAuthClient): Promise<string | null> {
     const { registrationAccessToken } = await this.options.registry.secrets(client);
-    const type = await repositories.connectionTypes.byId(typeId);
+    const type = await repositories.connectionTypes.evenHidden(typeId);
     const { teamId, issuer, redirectUri, registrationClientUri } = client;
     if (type === null || client.method !== 'DYNAMIC' || client.clientId === null || registrationClientUri === null || registrationAccessToken === undefined) return null;
     const known = { id: OAuthLeftovers.newId(), teamId, kind: 'CLIENT' as const, subjectName: type.name, issuer };

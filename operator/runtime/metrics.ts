@@ -14,6 +14,7 @@ export class OperatorMetrics {
   readonly #depth: Gauge<'name'>;
   readonly #lag: Gauge<'name'>;
   readonly #late: Histogram<'name'>;
+  readonly #requests: Counter<'method' | 'code'>;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -27,6 +28,7 @@ export class OperatorMetrics {
     this.#active = new Gauge({ name: 'controller_runtime_active_workers', help: 'Runs under way.', labelNames: controller, registers });
     this.#depth = new Gauge({ name: 'workqueue_depth', help: 'Objects that are due and that nobody has claimed, in the whole installation.', labelNames: ['name'], registers });
     this.#lag = new Gauge({ name: 'fairlead_schedule_lag_seconds', help: 'How long the oldest of them has been due.', labelNames: ['name'], registers });
+    this.#requests = new Counter({ name: 'rest_client_requests_total', help: 'Requests to the Kubernetes API server, by method and status.', labelNames: ['method', 'code'], registers });
     this.#late = new Histogram({
       name: 'workqueue_queue_duration_seconds', help: 'How late objects were claimed.', labelNames: ['name'], buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300], registers,
     });
@@ -45,6 +47,11 @@ export class OperatorMetrics {
     this.#time.observe({ controller: kind }, seconds);
     if (outcome === 'error') this.#errors.inc({ controller: kind });
     if (terminal) this.#terminal.inc({ controller: kind });
+  }
+
+  /** A request to the Kubernetes API server was answered, or wasn't. */
+  requested(method: string, code: string): void {
+    this.#requests.inc({ method, code });
   }
 
   /** What waits, as it was counted last. */

@@ -102,7 +102,7 @@ export class Worker {
     const running = new Map<string, number>();
     for (const { claim } of this.#runs) running.set(claim.lane, (running.get(claim.lane) ?? 0) + 1);
     try {
-      return await schedule.claim({ worker: id, limit, perLane, running });
+      return await schedule.claim({ worker: id, limit, kinds: [...this.#reconcilers.keys()], perLane, running });
     } catch (error) {
       logger.error({ err: error }, 'nothing could be claimed');
       return [];

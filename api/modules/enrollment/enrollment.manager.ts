@@ -18,7 +18,7 @@ import { connectionTypeById, enrollmentById } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import type { Act } from '../../mutation.js';
 import type { RateLimit } from '../../rate-limit.js';
-import { credentialFields, credentialFrom, touchesCredential } from './credential-input.js';
+import { credentialFields, credentialFrom, touchesCredential } from '#core/upkeep/credential-input.js';
 import type { ConsentLink } from '../../consent/consent-service.js';
 import { labelTaken } from './label-taken.js';
 import type { EnrollmentLogins } from './enrollment.logins.js';
