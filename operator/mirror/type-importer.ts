@@ -9,7 +9,7 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeManifest, specOfManifest, type ConnectionTypeManifest } from '../manifest/connection-type.js';
 import { ADOPT_ANNOTATION, type CustomResource } from '../manifest/resources.js';
-import { refused, SYNCED, type Verdict } from './conditions.js';
+import { refused, type Verdict } from './conditions.js';
 import { manifestFault } from './manifest-fault.js';
 import type { PreregisteredClients } from './preregistered-clients.js';
 import { audited, fenced, type Outcome, type SituationThere } from './situation.js';
