@@ -1,5 +1,6 @@
 import { UserFault } from '#core/errors.js';
 import { roleAtLeast, type Role } from '#core/connection/role.js';
+import type { Origin } from '#core/connection/spec.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
@@ -17,6 +18,16 @@ export function requireRole(membership: Membership, least: Role, todo: string): 
   if (!roleAtLeast(membership.role, least)) {
     throw new UserFault('FORBIDDEN', `${todo} takes the role ${least} in this team; yours is ${membership.role}. Ask an administrator of the team.`);
   }
+}
+
+/** What is declared in a manifest is changed there. Throws MANAGED_BY_MANIFEST with the manifest's place, or the way to take over what has none any more. */
+export async function requireOwnOrigin(repositories: Repositories, { id, origin }: { id: string; origin: Origin }, field = ['input', 'id']): Promise<void> {
+  if (origin === 'API') return;
+  const binding = await repositories.mirrorObjects.bySubject(id);
+  const message = binding?.state === 'ACTIVE'
+    ? `The Kubernetes object ${binding.namespace}/${binding.name} owns this: change it there, for example with kubectl -n ${binding.namespace} edit ${binding.kind.toLowerCase()} ${binding.name}.`
+    : 'It was declared by a manifest that is gone: a manager takes it over with takeOwnership.';
+  throw new UserFault('MANAGED_BY_MANIFEST', message, { field });
 }
 
 /** The team of that slug with the caller's membership. Throws NOT_FOUND for strangers. */

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import type { ConnectionType, ConnectionTypeStatus } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
+import type { MirrorNamespace } from '#core/store/entities/mirror.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
@@ -45,6 +46,20 @@ export class Loaders {
   /** The client that counts, by type. */
   get oauthClient(): DataLoader<string, OAuthClient | null> {
     return this.#one('oauthClient', () => byKey((ids) => this.store.oauthClients.currentOf(ids), (client) => client.connectionTypeId));
+  }
+
+  /** The manifest that owns an object, by the object's id; null where it has none (any more). */
+  get manifest(): DataLoader<string, { namespace: string; name: string } | null> {
+    return this.#one('manifest', () => new DataLoader(async (ids) => {
+      const bindings = await this.store.mirrorObjects.bySubjects(ids);
+      const owners = new Map(bindings.filter((one) => one.origin === 'MANIFEST' && one.state === 'ACTIVE').map(({ subjectId, namespace, name }) => [subjectId, { namespace, name }]));
+      return ids.map((id) => owners.get(id) ?? null);
+    }));
+  }
+
+  /** A team's binding to a namespace, by the team's id. */
+  get namespace(): DataLoader<string, MirrorNamespace | null> {
+    return this.#one('namespace', () => byKey((ids) => this.store.mirrorNamespaces.ofTeams(ids), (row) => row.teamId));
   }
 
   get oauthGrant(): DataLoader<string, OAuthGrant | null> {

@@ -45,6 +45,8 @@ import { ProbeResolver } from './modules/connection-type/probe.resolver.js';
 import { EnrollmentManager } from './modules/enrollment/enrollment.manager.js';
 import { EnrollmentLiveResolver } from './modules/enrollment/enrollment.live.js';
 import { EnrollmentResolver, TeamEnrollmentsResolver } from './modules/enrollment/enrollment.resolver.js';
+import { MirrorManager } from './modules/mirror/mirror.manager.js';
+import { MirrorResolver } from './modules/mirror/mirror.resolver.js';
 import { NodeResolver } from './modules/node/node.resolver.js';
 import { TeamManager } from './modules/team/team.manager.js';
 import { TeamResolver } from './modules/team/team.resolver.js';
@@ -175,6 +177,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
     new TeamAuditResolver(store),
+    new MirrorResolver(store, new MirrorManager(store), mutations),
     new NodeResolver(store, tools, calls),
     new ConnectionTypeLiveResolver(),
     new EnrollmentLiveResolver(),

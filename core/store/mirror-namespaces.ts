@@ -33,7 +33,7 @@ export class MirrorNamespaces {
     const row = this.manager.create(MirrorNamespace, { ...values, id: newId(), message: '', heldSince: null, createdAt: now, updatedAt: now });
     await this.manager.insert(MirrorNamespace, row);
     if (row.state === 'BOUND') {
-      await this.#track(row);
+      await this.track(row.teamId);
       await this.markObjects(row.namespace);
     }
     await new Schedule(this.manager).mark('MirrorNamespace', [row.id], { urgent: true });
@@ -43,7 +43,7 @@ export class MirrorNamespaces {
   /** A binding that becomes BOUND has its team's rows tracked, and everything in it looked at. */
   async update(row: MirrorNamespace, values: Partial<Pick<MirrorNamespace, 'state' | 'message' | 'clusterUid' | 'namespaceUid' | 'heldSince'>>): Promise<void> {
     await this.manager.update(MirrorNamespace, { id: row.id }, { ...values, updatedAt: new Date() });
-    if (values.state === 'BOUND') await this.#track(row);
+    if (values.state === 'BOUND') await this.track(row.teamId);
     if (values.state !== undefined) await this.markObjects(row.namespace);
   }
 
@@ -65,7 +65,8 @@ export class MirrorNamespaces {
     await this.manager.query(`select mirror_track(team_id) from mirror_namespaces where state = 'BOUND'`);
   }
 
-  async #track({ teamId }: MirrorNamespace): Promise<void> {
+  /** Rows of the team of origin API that have no mirror yet get one. */
+  async track(teamId: string): Promise<void> {
     await this.manager.query('select mirror_track($1)', [teamId]);
   }
 }

@@ -59,6 +59,12 @@ export class MirrorObjects {
     );
   }
 
+  /** Those of origin API that are offered to a manifest; or no longer. The mirror hears of it. */
+  async offer(id: string, state: 'OFFERED' | 'ACTIVE'): Promise<void> {
+    await this.update(id, { state });
+    await this.mark([id]);
+  }
+
   /** Has these looked at. */
   async mark(ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await this.manager.query('select mirror_mark($1::uuid[])', [[...ids]]);
@@ -80,7 +86,7 @@ export class MirrorObjects {
   /** A tombstone from now on, with a grace of so many seconds, whose end is on the schedule. */
   async bury(id: string, graceSeconds: number): Promise<void> {
     await this.manager.query(
-      `update mirror_objects set state = 'TOMBSTONE', object_uid = null, tombstoned_at = now(), grace_until = now() + $2 * interval '1 second', updated_at = now() where id = $1`,
+      `update mirror_objects set state = 'TOMBSTONE', object_uid = null, tombstoned_at = now(), grace_until = now() + $2 * interval '1 second', grace_seconds = $2::int, updated_at = now() where id = $1`,
       [id, graceSeconds],
     );
     await this.manager.query(
@@ -108,12 +114,12 @@ export class MirrorObjects {
   }
 
   /** An administrator says yes: what is held ends with its grace, counted from the deletion. Returns how many that are. */
-  async release(teamId: string, graceSeconds: number): Promise<number> {
+  async release(teamId: string): Promise<number> {
     await this.manager.query('update mirror_namespaces set held_since = null, updated_at = now() where team_id = $1', [teamId]);
     const [rows] = (await this.manager.query(
-      `update mirror_objects set grace_until = greatest(now(), tombstoned_at + $2 * interval '1 second'), updated_at = now()
+      `update mirror_objects set grace_until = greatest(now(), tombstoned_at + grace_seconds * interval '1 second'), updated_at = now()
        where team_id = $1 and state = 'TOMBSTONE' and grace_until is null returning id, grace_until`,
-      [teamId, graceSeconds],
+      [teamId],
     )) as [{ id: string }[], number];
     await this.manager.query(
       `insert into reconcile_schedule (kind, id, due) select 'Tombstone', m.id, m.grace_until from mirror_objects m where m.id = any($1::uuid[])

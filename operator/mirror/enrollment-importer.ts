@@ -51,6 +51,7 @@ export class EnrollmentImporter {
     const { store } = this.options;
     const gone = binding.subjectId !== null && (await store.enrollments.evenHidden(binding.subjectId)) === null;
     const values = {
+      ...(binding.shareAsked !== manifest.shared && { shareAsked: manifest.shared }),
       ...(binding.typeName !== manifest.connectionTypeRef.name && { typeName: manifest.connectionTypeRef.name }),
       // What it was bound to ended, with its type or its owner.
       ...(gone && { subjectId: null, generation: null, secretHash: null, secretsReadAt: null, lostType: true }),

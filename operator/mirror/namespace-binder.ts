@@ -51,8 +51,12 @@ export class NamespaceBinder {
     const { store, logger } = this.options;
     const seen = this.#namespaces.get(name) ?? null;
     const row = await store.mirrorNamespaces.byName(name);
-    if (row === null) return void (seen !== null && (await this.#create(seen)));
-    const [team] = await store.teams.byIds([row.teamId]);
+    const [team] = row === null ? [] : await store.teams.byIds([row.teamId]);
+    const label = seen?.metadata.labels?.[TEAM_LABEL];
+    // A claim alone holds no namespace: whose it is, its label says.
+    const claimedByOthers = row?.state === 'WAITING' && label !== undefined && label !== team?.slug && (await store.teams.bySlug(label)) === null;
+    if (row !== null && claimedByOthers) await store.mirrorNamespaces.remove(row);
+    if (row === null || claimedByOthers) return void (seen !== null && (await this.#create(seen)));
     const target = targetOf(row, seen, team?.slug ?? '', this.options.clusterUid);
     if (Object.entries(target).every(([key, value]) => row[key as keyof Target] === value)) return;
     await store.transaction(async (repositories) => {

@@ -52,7 +52,7 @@ export class TypeImporter {
         teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: type.id, objectUid: uid, generation: String(generation), version: type.version, appliedHash: null,
         tombstonedAt: null, graceUntil: null, conditions: [],
       });
-      if (binding.state === 'TOMBSTONE' && namespace.heldSince !== null && (await repositories.mirrorObjects.held(namespace.teamId)) === 0) await repositories.mirrorObjects.release(namespace.teamId, 0);
+      if (binding.state === 'TOMBSTONE' && namespace.heldSince !== null && (await repositories.mirrorObjects.held(namespace.teamId)) === 0) await repositories.mirrorObjects.release(namespace.teamId);
       await audited(repositories, situation, bound === null ? 'createFromManifest' : 'applyManifest', type.id);
       return { type, binding: (await repositories.mirrorObjects.byId(binding.id))! };
     });

@@ -68,6 +68,8 @@ export class MirrorObject {
   @Column('timestamptz', { name: 'secrets_read_at', nullable: true }) secretsReadAt!: Date | null;
   /** Reads in a row that found no usable Secret. */
   @Column('integer', { name: 'secret_failures' }) secretFailures!: number;
+  /** The manifest asks for a person's login to be shared. */
+  @Column('boolean', { name: 'share_asked' }) shareAsked!: boolean;
   /** The login's owner said yes to sharing it. */
   @Column('boolean', { name: 'share_agreed' }) shareAgreed!: boolean;
   /** The connection type that it was bound to is gone: it is bound to another one of that name, but suspended. */
@@ -75,6 +77,7 @@ export class MirrorObject {
   @Column('timestamptz', { name: 'tombstoned_at', nullable: true }) tombstonedAt!: Date | null;
   /** When a tombstone ends; null: not before an administrator confirms. */
   @Column('timestamptz', { name: 'grace_until', nullable: true }) graceUntil!: Date | null;
+  @Column('integer', { name: 'grace_seconds' }) graceSeconds!: number;
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
 }
