@@ -22,6 +22,7 @@ const OPTIONS = {
   config: { flags: '--config <file>', key: 'FAIRLEAD_CONFIG', text: 'JSON file with settings' },
   host: { flags: '--host <address>', key: 'HOST', text: 'address to listen on' },
   port: { flags: '--port <number>', key: 'PORT', text: 'port to listen on, 0 for any free one' },
+  mirror: { flags: '--mirror <mode>', key: 'FAIRLEAD_MIRROR', text: 'off, on, or observe: print what mirroring the cluster would do, and do nothing' },
   stateDir: { flags: '--state-dir <folder>', key: 'FAIRLEAD_STATE_DIR', text: 'where database, key ring and token are kept' },
 } as const;
 type OptionName = keyof typeof OPTIONS;
@@ -47,10 +48,10 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
     ]))
     .action((_options, command: Command) => actions.api(given(command)));
 
-  settings(program.command('operator'), ['config'])
+  settings(program.command('operator'), ['mirror', 'config'])
     .description('Run the operator of an installation: it keeps connections true. Any number of them share one database.')
-    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT'], [
-      'fairlead operator --config /etc/fairlead/config.json', 'FAIRLEAD_PUBLIC_URL=https://fairlead.example.com fairlead operator',
+    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_MIRROR', 'FAIRLEAD_KUBECONFIG', 'FAIRLEAD_MIRROR_NAMESPACES'], [
+      'fairlead operator --config /etc/fairlead/config.json', 'FAIRLEAD_PUBLIC_URL=https://fairlead.example.com fairlead operator', 'FAIRLEAD_KUBECONFIG=~/.kube/config fairlead operator --mirror=observe',
     ]))
     .action((_options, command: Command) => actions.operator(given(command)));
 

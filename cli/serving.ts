@@ -41,6 +41,8 @@ export interface OperatorResources {
   metrics: Registry | null;
   /** Of the API in this process. */
   ownPorts: readonly number[];
+  /** Writes a line for people. */
+  print?: (line: string) => void;
 }
 
 /** The composition root of the operator: resolves when it works. */

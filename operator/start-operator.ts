@@ -107,6 +107,17 @@ export async function startOperator(config: Config, resources: OperatorResources
 
   const metricsServer = resources.metrics !== null || config.metrics === null ? null : await startMetricsServer({ registry, ...config.metrics });
   if (metricsServer !== null) egress.forbid(metricsServer.port);
+  const stop = async (): Promise<void> => {
+    await mirror?.stop();
+    await worker.stop(config.shutdownTimeoutMs);
+    await housekeeping.stop();
+    await listener.stop();
+    await heartbeat.stop();
+    await metricsServer?.close();
+    await tokens.stop();
+    await egress.close();
+    await store.close();
+  };
   await heartbeat.start();
   listener.start();
   housekeeping.start();
@@ -114,25 +125,16 @@ export async function startOperator(config: Config, resources: OperatorResources
   if (config.mirror !== null) {
     // Loaded only where there is a cluster.
     const { startMirror } = await import('./mirror/start-mirror.js');
-    mirror = await startMirror({
+    const starting = startMirror({
       mirror: config.mirror, config, workerId: id, store, vault, box, upkeep, oauth, registry: clients, metrics, publicUrl, version, logger, now, clock, random,
       print: resources.print ?? ((line) => logger.info(line)), leaseTimes: resources.leaseTimes,
     });
+    // Without a usable kubeconfig: nothing of what was started goes on.
+    starting.catch(stop);
+    mirror = await starting;
   }
 
-  return {
-    async stop() {
-      await mirror?.stop();
-      await worker.stop(config.shutdownTimeoutMs);
-      await housekeeping.stop();
-      await listener.stop();
-      await heartbeat.stop();
-      await metricsServer?.close();
-      await tokens.stop();
-      await egress.close();
-      await store.close();
-    },
-  };
+  return { stop };
 }
 
 function endpointOf(databaseUrl: string): { host: string; port: number } {

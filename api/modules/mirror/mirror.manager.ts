@@ -37,8 +37,10 @@ export class MirrorManager {
         return team;
       });
     } catch (error) {
-      if (isUniqueViolation(error)) throw taken();
-      throw error;
+      if (!isUniqueViolation(error)) throw error;
+      const own = await this.store.mirrorNamespaces.ofTeam(team.id);
+      if (own?.namespace !== namespace) throw taken();
+      return act.commit(async () => team);
     }
   }
 
