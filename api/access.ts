@@ -38,6 +38,15 @@ export async function teamBySlug(repositories: Repositories, principal: Principa
   return { team, membership };
 }
 
+/** As {@link teamBySlug}, for keeping members: administrators of the installation keep those of every team, since a team that a namespace made has none at first. */
+export async function teamToAdminister(repositories: Repositories, principal: Principal, slug: string, todo: string): Promise<Team> {
+  const outside = principal.installationAdmin && principal.memberships.every((one) => one.teamSlug !== slug) ? await repositories.teams.bySlug(slug) : null;
+  if (outside !== null) return outside;
+  const { team, membership } = await teamBySlug(repositories, principal, slug);
+  requireRole(membership, 'ADMIN', todo);
+  return team;
+}
+
 /** The connection type of that global id with the caller's membership in its team. Throws NOT_FOUND. */
 export async function connectionTypeById(repositories: Repositories, principal: Principal, id: string, field = ['input', 'id']): Promise<{ type: ConnectionType; membership: Membership }> {
   const uuid = uuidOf('ConnectionType', id);

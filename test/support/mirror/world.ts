@@ -74,7 +74,8 @@ export class MirrorWorld {
     if (label === 'LABELLED') {
       await until(async () => (await this.rows('select 1 from mirror_namespaces where namespace = $1 and state = $2', [name, 'BOUND'])).length === 1);
       // The local administrator administers what was made in this test.
-      await this.sql.query(`insert into members (id, team_id, subject, local, display_name, role, source) select gen_random_uuid(), t.id, m.subject, true, m.display_name, 'ADMIN', 'API' from teams t, members m join teams d on d.id = m.team_id and d.slug = 'default' where t.slug = $1 and m.role = 'ADMIN' limit 1 on conflict do nothing`, [name]);
+      const [admin] = await this.rows(`select m.subject from members m join teams t on t.id = m.team_id where t.slug = 'default' and m.role = 'ADMIN' limit 1`);
+      await this.api.must('SetMember', { input: { team: name, subject: admin!['subject'], role: 'ADMIN', local: true } });
     }
     return name;
   }
