@@ -11,7 +11,7 @@ import { startTestApi, type TestApi } from '../api.js';
 import { ChangeableServer } from '../mcp-servers/changeable.js';
 import { until } from '../mcp-servers/until.js';
 import { startTestOperator, type TestOperator } from '../operator.js';
-import { startPlane, type TestPlane } from './plane.js';
+import { startPlane, type TestPlane } from '../control-plane/plane.js';
 
 /** An object as a person applies it. */
 // eslint-disable-next-line typescript/no-explicit-any -- tests write manifests of any shape
