@@ -1,4 +1,3 @@
-import { describe } from '@jest/globals';
 import type { ControlPlaneChoice } from '#cli/control-plane/control-plane.js';
 
 /** What tests may need; a real kube-apiserver is a control plane too, with RBAC, admission policies and tokens of service accounts. */
@@ -15,6 +14,7 @@ export const CHOICE_VARIABLE = 'TEST_CONTROL_PLANE';
 export function describeNeeding(need: Need, title: string, tests: () => void): void {
   const kind = process.env[CHOICE_VARIABLE] as ControlPlaneChoice['kind'] | undefined;
   const given = kind === 'kube-apiserver' || (need === 'plane' && kind === 'library');
+  // The global one: the setup and the reporter read this file too, where '@jest/globals' isn't there.
   (given ? describe : describe.skip)(`${title} (${NEEDS[need]})`, tests);
 }
 
