@@ -71,7 +71,10 @@ export class LeaderElection {
   async #run(): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
-      if (await this.#tried()) await this.#lead();
+      const held = await this.#tried();
+      // Ended while it was asked for: let go of what we may have got.
+      if (held && signal.aborted) await this.#released();
+      else if (held) await this.#lead();
       if (!signal.aborted) await this.#pause();
     }
   }

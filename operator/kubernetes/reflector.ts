@@ -49,6 +49,7 @@ const RESYNC_MS = 10 * 60_000;
 const SILENT_MS = 90_000;
 const PAGE = 500;
 const BACK_OFF = { first: 800, longest: 30_000 };
+const MISSING_LOOK_MS = 4000;
 const WATCH_SECONDS = { least: 300, span: 300 };
 
 /**
@@ -179,7 +180,9 @@ export class Reflector<T extends KubeObject> {
       logger.info({ path }, 'the watch went too far back: listing again');
       this.#failures = Math.min(this.#failures, 1);
     } else logger.warn({ path, err: error, failures: this.#failures + 1 }, 'a collection can\'t be followed now; going on');
-    const ceiling = Math.min(backOffMs.longest, backOffMs.first * 2 ** Math.min(this.#failures, 20));
+    // A CRD that comes back is wanted soon.
+    const longest = isKubeFault(error, 'NOT_FOUND') ? Math.min(MISSING_LOOK_MS, backOffMs.longest) : backOffMs.longest;
+    const ceiling = Math.min(longest, backOffMs.first * 2 ** Math.min(this.#failures, 20));
     this.#failures += 1;
     const asked = isKubeFault(error) ? error.retryAfterMs : null;
     await this.#pause(asked === null ? ceiling * (0.5 + random() / 2) : asked * (1 + random() / 10));

@@ -5,7 +5,7 @@ import { FINALIZER, PAUSED_ANNOTATION, type CustomResource } from '../manifest/r
 import type { Reconciler, ReconcileResult } from '../runtime/reconciler.js';
 import type { Burial } from './burial.js';
 import type { Cluster } from './cluster.js';
-import { refused, type Verdict } from './conditions.js';
+import { refused } from './conditions.js';
 import type { EnrollmentImporter } from './enrollment-importer.js';
 import type { Exporter } from './exporter.js';
 import type { NamespaceBinder } from './namespace-binder.js';
@@ -107,6 +107,12 @@ export class MirrorObjectReconciler implements Reconciler {
     // Before anything else is done: from now on its end is seen.
     const there = kept ? situation : { ...situation, object: await cluster.addFinalizer(situation.object) };
     const outcome = await (situation.binding.kind === 'ConnectionType' ? types.import(there) : enrollments.import(there));
+    const { binding } = { binding: situation.binding, ...outcome };
+    // A row that this manifest doesn't own says nothing about it.
+    if (binding.origin === 'API') {
+      await this.options.projector.sayOfObject(there, outcome.verdict);
+      return { requeueAfterMs: outcome.requeueAfterMs ?? IDLE_MS };
+    }
     return this.#said(there, outcome);
   }
 
@@ -146,7 +152,7 @@ export class MirrorObjectReconciler implements Reconciler {
 
   async #said(situation: SituationThere, { verdict, binding, requeueAfterMs }: Outcome): Promise<ReconcileResult> {
     const current = { ...situation, binding: binding ?? situation.binding };
-    await this.options.projector.say(current, verdict as Verdict);
+    await this.options.projector.say(current, verdict);
     return { requeueAfterMs: requeueAfterMs ?? IDLE_MS };
   }
 }
