@@ -6,7 +6,7 @@ import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
-import { createRegistry, startMetricsServer, type MetricsServer } from '#core/metrics.js';
+import { createRegistry, listenerGauge, startMetricsServer, type MetricsServer } from '#core/metrics.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { SessionPool } from '#core/mcp/session-pool.js';
@@ -19,7 +19,8 @@ import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
-import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
+import { Upkeep } from '#core/upkeep/upkeep.js';
+import { UpkeepMetrics } from '#core/upkeep/upkeep-metrics.js';
 import type { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { createConsent } from './consent/create-consent.js';
@@ -109,7 +110,8 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const box = new CredentialBox(vault);
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: SESSION_IDLE_MS, maxSessions: MAX_SESSIONS, openTimeoutMs: SESSION_OPEN_TIMEOUT_MS });
-  const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
+  const upkeepMetrics = new UpkeepMetrics(metrics, clock);
+  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock }));
   // Known once the server listens, and asked for no sooner.
   const publicUrl = (): string => server.url;
   const redirectUri = () => `${publicUrl()}/oauth/callback`;
@@ -119,7 +121,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
   const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
   const tokens = new OAuthTokens({
-    store, box, transport, changed, now, clock, random: Math.random, logger,
+    store, box, transport, changed, now, clock, random: Math.random, logger, metrics: upkeepMetrics,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
     orphaned: (orphan) => leftovers.orphaned(orphan),
@@ -143,6 +145,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
   const authenticator = new Authenticator({ store, oidc, logger, now });
   const live: LiveStreams = new LiveStreams({ store, calls, logger, gapMs: LIVE_GAP_MS, pollMs: LIVE_POLL_MS, callPollMs: LIVE_CALL_POLL_MS });
+  const connected = listenerGauge(metrics, 'api');
   const changes = new Listener({
     url: databaseUrl, logger,
     handlers: {
@@ -152,6 +155,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       },
     },
     onChange: (listening) => {
+      connected(listening);
       authenticator.remembering = listening;
       live.anythingChanged();
     },
@@ -224,6 +228,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     await changes.stop();
     await metricsServer?.close();
     await tokens.stop();
+    await registry.stop();
     await leftovers.stop();
     await sessions.close();
     await schemas.close();

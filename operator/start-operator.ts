@@ -7,7 +7,7 @@ import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
-import { createRegistry, startMetricsServer } from '#core/metrics.js';
+import { createRegistry, listenerGauge, startMetricsServer, type Readiness } from '#core/metrics.js';
 import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Listener } from '#core/store/listener.js';
 import { DUE_CHANNEL } from '#core/store/schedule.js';
@@ -18,13 +18,14 @@ import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
-import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
+import { Upkeep } from '#core/upkeep/upkeep.js';
+import { UpkeepMetrics } from '#core/upkeep/upkeep-metrics.js';
 import type { KeyRing } from '#core/vault/key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { Housekeeping } from './housekeeping.js';
 import { ConnectionTypeReconciler } from './kinds/connection-type/connection-type-reconciler.js';
 import { EnrollmentReconciler } from './kinds/enrollment/enrollment-reconciler.js';
-import { Heartbeat } from './runtime/heartbeat.js';
+import { deadAfterMs, Heartbeat } from './runtime/heartbeat.js';
 import { OperatorMetrics } from './runtime/metrics.js';
 import { Worker } from './runtime/worker.js';
 
@@ -68,7 +69,8 @@ export async function startOperator(config: Config, resources: OperatorResources
   const vault = new Vault(resources.keyRing, store.keys);
   const box = new CredentialBox(vault);
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
-  const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
+  const upkeepMetrics = new UpkeepMetrics(registry, clock);
+  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock }));
   const transport = { egress, timeoutMs: OAUTH_TIMEOUT_MS };
   // Nothing is cached here; the API's processes hear `fairlead_changed`.
   const changed = (): void => undefined;
@@ -79,7 +81,7 @@ export async function startOperator(config: Config, resources: OperatorResources
   // Only puts on record what must be revoked: the API's processes see to it.
   const leftovers = new Leftovers({ store, vault, box, registry: clients, transport, clientName: CLIENT_NAME, now, random, logger });
   const tokens = new OAuthTokens({
-    store, box, transport, changed, now, clock, random, logger,
+    store, box, transport, changed, now, clock, random, logger, metrics: upkeepMetrics,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
     orphaned: (orphan) => leftovers.orphaned(orphan),
@@ -87,14 +89,32 @@ export async function startOperator(config: Config, resources: OperatorResources
   const upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry: clients, now }), tokens, changed });
 
   const id = randomUUID();
-  const heartbeat = new Heartbeat(store.processes, id, logger);
+  const heartbeat = new Heartbeat({ processes: store.processes, worker: id, intervalMs: config.operatorHeartbeatMs, clock, logger });
+  metrics.watchHeartbeat(() => heartbeat.ageMs);
+  const deadAfter = deadAfterMs(config.operatorHeartbeatMs);
   const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random })];
-  const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, logger, clock, random });
-  const housekeeping = new Housekeeping({ store, metrics, logger });
-  const listener = new Listener({ url: databaseUrl, logger, handlers: { [DUE_CHANNEL]: () => worker.wake() }, onChange: () => worker.wake() });
+  const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, logger, clock, random, deadAfterMs: deadAfter });
+  const housekeeping = new Housekeeping({ store, metrics, deadAfterMs: deadAfter, logger });
+  const connected = listenerGauge(registry, 'operator');
+  const listener = new Listener({
+    url: databaseUrl, logger,
+    handlers: { [DUE_CHANNEL]: () => worker.wake() },
+    onChange: (listening) => {
+      connected(listening);
+      worker.wake();
+    },
+  });
+  const ready = async (): Promise<Readiness> => {
+    const database = await store.ping().then(() => 'ok', () => 'unreachable');
+    const alive = heartbeat.alive ? 'ok' : 'too old: others take the work over';
+    return { ok: database === 'ok' && heartbeat.alive, checks: { database, heartbeat: alive } };
+  };
 
-  const metricsServer = resources.metrics !== null || config.metrics === null ? null : await startMetricsServer({ registry, ...config.metrics });
-  if (metricsServer !== null) egress.forbid(metricsServer.port);
+  const metricsServer = resources.metrics !== null || config.metrics === null ? null : await startMetricsServer({ registry, ready, ...config.metrics });
+  if (metricsServer !== null) {
+    egress.forbid(metricsServer.port);
+    logger.info({ url: metricsServer.url }, 'metrics and probes are served');
+  }
   await heartbeat.start();
   listener.start();
   housekeeping.start();
@@ -108,6 +128,7 @@ export async function startOperator(config: Config, resources: OperatorResources
       await heartbeat.stop();
       await metricsServer?.close();
       await tokens.stop();
+      await clients.stop();
       await egress.close();
       await store.close();
     },

@@ -48,6 +48,8 @@ export interface Config {
   oidc: OidcConfig | null;
   /** Null: no metrics port. */
   metrics: { host: string; port: number } | null;
+  /** How often an operator says that it lives. */
+  operatorHeartbeatMs: number;
   logLevel: LogLevel;
   introspection: boolean;
   bodyLimitBytes: number;
@@ -145,6 +147,7 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
       signIn: values.FAIRLEAD_OIDC_CLIENT_ID === null ? null : { clientId: values.FAIRLEAD_OIDC_CLIENT_ID, clientSecret: values.FAIRLEAD_OIDC_CLIENT_SECRET },
     },
     metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
+    operatorHeartbeatMs: values.FAIRLEAD_OPERATOR_HEARTBEAT_MS!,
     logLevel: values.FAIRLEAD_LOG_LEVEL!,
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,

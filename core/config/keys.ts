@@ -114,10 +114,14 @@ export const KEYS = {
   }),
   FAIRLEAD_METRICS_PORT: key({
     schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464', operator: '9464' },
-    description: 'The port of `/metrics`; `0` picks a free one.',
+    description: 'The port of `/metrics`, and of `fairlead operator`\'s `/healthz` and `/readyz`; `0` picks a free one.',
   }),
   FAIRLEAD_METRICS_HOST: key({
     schema: listenHost, expects: 'an IP address or host name without port', example: '0.0.0.0', defaultText: 'as `HOST`', description: 'The address of `/metrics`.',
+  }),
+  FAIRLEAD_OPERATOR_HEARTBEAT_MS: key({
+    schema: wholeNumber(100, 60_000), expects: 'a whole number of milliseconds from 100 to 60000', example: '5000', default: '5000',
+    description: 'How often an operator says that it lives. After three times as long a silence others take its work over, so all operators of an installation have the same value.',
   }),
   FAIRLEAD_LOG_LEVEL: key({
     schema: z.enum(LOG_LEVELS), expects: `one of ${LOG_LEVELS.join(', ')}`, example: 'debug', default: 'info', description: 'How much is logged.',

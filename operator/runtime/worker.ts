@@ -1,6 +1,6 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
-import type { Claim, Schedule, ScheduledKind } from '#core/store/schedule.js';
+import { DEAD_AFTER_MS, type Claim, type Schedule, type ScheduledKind } from '#core/store/schedule.js';
 import { RunOver } from '#core/upkeep/run.js';
 import { backOffMs } from './back-off.js';
 import type { OperatorMetrics } from './metrics.js';
@@ -26,6 +26,8 @@ export interface WorkerOptions {
   deadlineMs?: number;
   /** How often is looked for what is due, even if nobody says so. */
   pollMs?: number;
+  /** Other workers that were silent for so long are dead: see Heartbeat. */
+  deadAfterMs?: number;
 }
 
 const SLOTS = 32;
@@ -59,7 +61,7 @@ export class Worker {
   #wake: (() => void) | null = null;
 
   constructor(options: WorkerOptions) {
-    this.#options = { slots: SLOTS, perLane: PER_LANE, deadlineMs: DEADLINE_MS, pollMs: POLL_MS, ...options };
+    this.#options = { slots: SLOTS, perLane: PER_LANE, deadlineMs: DEADLINE_MS, pollMs: POLL_MS, deadAfterMs: DEAD_AFTER_MS, ...options };
     this.#reconcilers = new Map(options.reconcilers.map((one) => [one.kind, one]));
   }
 
@@ -96,13 +98,13 @@ export class Worker {
   }
 
   async #claim(): Promise<Claim[]> {
-    const { id, schedule, slots, perLane, logger } = this.#options;
+    const { id, schedule, slots, perLane, deadAfterMs, logger } = this.#options;
     const limit = slots - this.#runs.size;
     if (limit <= 0) return [];
     const running = new Map<string, number>();
     for (const { claim } of this.#runs) running.set(claim.lane, (running.get(claim.lane) ?? 0) + 1);
     try {
-      return await schedule.claim({ worker: id, limit, perLane, running });
+      return await schedule.claim({ worker: id, limit, perLane, running, deadAfterMs });
     } catch (error) {
       logger.error({ err: error }, 'nothing could be claimed');
       return [];
