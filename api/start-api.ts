@@ -139,7 +139,8 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
     onEnded: (call) => live.callEnded(call.id),
-    typeDue: (id) => store.schedule.mark('ConnectionType', [id]).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a type could not be made due after a call')),
+    due: ({ kind, id }) => (kind === 'Enrollment' ? store.enrollments.tryAgain(id) : store.schedule.mark(kind, [id]))
+      .catch((error: unknown) => logger.warn({ err: error, kind, id }, 'an object could not be made due after a call')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });

@@ -5,6 +5,7 @@ import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
+import { KeptSessions } from '#core/mcp/kept-sessions.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { createRegistry, listenerGauge, startMetricsServer, type Readiness } from '#core/metrics.js';
@@ -51,6 +52,9 @@ export interface RunningOperator {
   stop(): Promise<void>;
 }
 
+/** Longer than the usual interval between two looks, so that most servers are asked through the session that they know. */
+const KEPT = { idleMs: 5 * 60_000, maxAgeMs: 3_600_000, maxSessions: 20_000 };
+const KEPT_GRACE_MS = 3000;
 const OAUTH_TIMEOUT_MS = 15_000;
 const CLIENT_NAME = 'Fairlead';
 
@@ -70,7 +74,8 @@ export async function startOperator(config: Config, resources: OperatorResources
   const box = new CredentialBox(vault);
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const upkeepMetrics = new UpkeepMetrics(registry, clock);
-  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock }));
+  const keep = new KeptSessions({ ...KEPT, clock });
+  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock, keep }));
   const transport = { egress, timeoutMs: OAUTH_TIMEOUT_MS };
   // Nothing is cached here; the API's processes hear `fairlead_changed`.
   const changed = (): void => undefined;
@@ -129,6 +134,7 @@ export async function startOperator(config: Config, resources: OperatorResources
       await metricsServer?.close();
       await tokens.stop();
       await clients.stop();
+      await keep.close(KEPT_GRACE_MS);
       await egress.close();
       await store.close();
     },

@@ -21,7 +21,7 @@ import { CallRunner, type AcceptedCall } from './call-runner.js';
 import { CallViews } from './call-views.js';
 import { CallWaiter } from './call-waiter.js';
 import { Dispatcher } from './dispatch.js';
-import { Findings } from './findings.js';
+import { Findings, type FindingsOptions } from './findings.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
 import { Logins } from './logins.js';
@@ -53,8 +53,8 @@ export interface CallServiceOptions {
   clock: () => number;
   /** Called once for every call that ended in this process. */
   onEnded?: (call: ToolCall) => void;
-  /** Called when a call found the server's health to be other than it is on record: looks at the type now, and writes what it sees. Never rejects. */
-  typeDue?: (connectionTypeId: string) => Promise<void>;
+  /** What {@link Findings} make due. */
+  due?: FindingsOptions['due'];
 }
 
 /** What is known of a request when it is refused. */
@@ -112,10 +112,10 @@ export class CallService {
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
-    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
+    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), due: options.due ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
       dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, reservations: this.#reservations, kept: this.#kept,
-      observe: (route, error) => findings.note(route, error), now, clock, logger,
+      observe: (route, error, toolsChanged) => findings.note(route, error, toolsChanged), now, clock, logger,
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
     this.#listener = new Listener({

@@ -44,6 +44,7 @@ export interface RpcRequest {
   maxBytes: number;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+  onToolsChanged?: () => void;
 }
 
 /** How long, and how much, a notification, an answer to the server or a DELETE may take. */
@@ -171,7 +172,7 @@ export class Channel {
 
   #fromStream(response: EgressResponse, id: number, request: RpcRequest, deadline: number): Promise<Envelope> {
     return new AnswerStream({
-      era: this.options.era, id, onProgress: request.onProgress,
+      era: this.options.era, id, onProgress: request.onProgress, onToolsChanged: request.onToolsChanged,
       parse: (json) => this.#parse(json),
       reply: (message) => this.#aside(JSON.stringify(message)),
       resume: (lastEventId, retryMs) => this.#resume(lastEventId, retryMs, request, deadline),
