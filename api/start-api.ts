@@ -4,6 +4,7 @@ import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
 import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
+import { ownEndpoints } from '#core/egress/own-endpoints.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
 import { createRegistry, listenerGauge, startMetricsServer, type MetricsServer } from '#core/metrics.js';
@@ -12,6 +13,7 @@ import { SessionOpener } from '#core/mcp/session-opener.js';
 import { SessionPool } from '#core/mcp/session-pool.js';
 import { Listener } from '#core/store/listener.js';
 import { Store } from '#core/store/store.js';
+import { startTraces } from '#core/traces/start-traces.js';
 import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
@@ -104,7 +106,10 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const clock = () => performance.now();
   const metrics = createRegistry();
 
-  const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
+  const traces = await startTraces(config.traces, 'api', version, logger);
+  const egress = new Egress({
+    policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: ownEndpoints(databaseUrl, config.traces) }, logger, traces, propagateTraces: config.traces?.propagate,
+  });
   const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize, onStatement: resources.onStatement });
   const vault = new Vault(resources.keyRing, store.keys);
   const box = new CredentialBox(vault);
@@ -136,7 +141,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();
   const calls: CallService = new CallService({
-    store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
+    store, databaseUrl, vault, sessions, schemas, tokens, traces, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
     onEnded: (call) => live.callEnded(call.id),
     due: ({ kind, id }) => (kind === 'Enrollment' ? store.enrollments.tryAgain(id) : store.schedule.mark(kind, [id]))
@@ -161,7 +166,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       live.anythingChanged();
     },
   });
-  const mutations = new Mutations(store, logger, (teamId) => {
+  const mutations = new Mutations(store, logger, traces, (teamId) => {
     authenticator.forget();
     if (teamId !== null) calls.invalidate(teamId);
   });
@@ -235,6 +240,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     await schemas.close();
     await egress.close();
     await store.close();
+    await traces.stop();
   };
   let metricsServer: MetricsServer | null = null;
   try {
@@ -250,9 +256,4 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     throw error;
   }
   return { url: server.url, metrics, ownPorts: [server.port, ...(metricsServer === null ? [] : [metricsServer.port])], stop };
-}
-
-function endpointOf(databaseUrl: string): { host: string; port: number } {
-  const url = new URL(databaseUrl);
-  return { host: url.hostname || '127.0.0.1', port: url.port === '' ? 5432 : Number(url.port) };
 }

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { Egress } from '#core/egress/egress.js';
+import { ownEndpoints } from '#core/egress/own-endpoints.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
 import { KeptSessions } from '#core/mcp/kept-sessions.js';
@@ -13,6 +14,7 @@ import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Listener } from '#core/store/listener.js';
 import { DUE_CHANNEL } from '#core/store/schedule.js';
 import { Store } from '#core/store/store.js';
+import { startTraces } from '#core/traces/start-traces.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
@@ -67,7 +69,10 @@ export async function startOperator(config: Config, resources: OperatorResources
   const registry = resources.metrics ?? createRegistry();
   const metrics = new OperatorMetrics(registry);
 
-  const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
+  const traces = await startTraces(config.traces, 'operator', version, logger);
+  const egress = new Egress({
+    policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: ownEndpoints(databaseUrl, config.traces) }, logger, traces, propagateTraces: config.traces?.propagate,
+  });
   for (const port of resources.ownPorts) egress.forbid(port);
   const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize });
   const vault = new Vault(resources.keyRing, store.keys);
@@ -98,7 +103,7 @@ export async function startOperator(config: Config, resources: OperatorResources
   metrics.watchHeartbeat(() => heartbeat.ageMs);
   const deadAfter = deadAfterMs(config.operatorHeartbeatMs);
   const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random })];
-  const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, logger, clock, random, deadAfterMs: deadAfter });
+  const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, traces, logger, clock, random, deadAfterMs: deadAfter });
   const housekeeping = new Housekeeping({ store, metrics, deadAfterMs: deadAfter, logger });
   const connected = listenerGauge(registry, 'operator');
   const listener = new Listener({
@@ -137,11 +142,8 @@ export async function startOperator(config: Config, resources: OperatorResources
       await keep.close(KEPT_GRACE_MS);
       await egress.close();
       await store.close();
+      await traces.stop();
     },
   };
 }
 
-function endpointOf(databaseUrl: string): { host: string; port: number } {
-  const url = new URL(databaseUrl);
-  return { host: url.hostname || '127.0.0.1', port: url.port === '' ? 5432 : Number(url.port) };
-}

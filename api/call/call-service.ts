@@ -11,6 +11,7 @@ import { Processes } from '#core/store/processes.js';
 import type { Store } from '#core/store/store.js';
 import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
 import type { ToolSchemas } from '#core/tool/arguments.js';
+import { NO_TRACES, type Traces } from '#core/traces/traces.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import type { Vault } from '#core/vault/vault.js';
@@ -45,6 +46,8 @@ export interface CallServiceOptions {
   /** Renews OAuth logins. */
   tokens: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   enrollLink: EnrollLink;
+  /** Follows calls; left out, none are. */
+  traces?: Traces;
   /** Calls that this process may have in flight. */
   maxInFlight: number;
   logger: Logger;
@@ -163,7 +166,18 @@ export class CallService {
    * Makes a call, or finds the one that was made with its idempotency key.
    * @throws {UserFault} for refusals before anything was sent; they are on the audit trail then
    */
-  async call(request: CallRequest): Promise<ToolCallView> {
+  call(request: CallRequest): Promise<ToolCallView> {
+    const { traces = NO_TRACES } = this.#options;
+    return traces.span('mutation callTool', 'SERVER', { 'fairlead.request_id': request.requestId }, async (span) => {
+      const view = await this.#audited(request);
+      const { id, tool, status, error } = view.record;
+      span.add({ 'fairlead.tool_call.id': id, 'fairlead.tool_call.status': status, 'gen_ai.tool.name': tool });
+      if (error !== null) span.failed(error.code);
+      return view;
+    });
+  }
+
+  async #audited(request: CallRequest): Promise<ToolCallView> {
     const about: About = { membership: null, route: null };
     try {
       return await this.#call(request, about);

@@ -97,7 +97,7 @@ export class Channel {
   async end(): Promise<void> {
     if (this.options.sessionId !== null) {
       const { egress, url } = this.options;
-      await egress.request({ url, method: 'DELETE', headers: { ...this.#headers }, timeoutMs: ASIDE_TIMEOUT_MS, maxBytes: ASIDE_MAX_BYTES, redirect: 'refuse' })
+      await egress.request({ url, method: 'DELETE', headers: { ...this.#headers }, timeoutMs: ASIDE_TIMEOUT_MS, maxBytes: ASIDE_MAX_BYTES, redirect: 'refuse', toMcpServer: true })
         .then((response) => response.discard()).catch(() => undefined);
     }
     await this.settle();
@@ -134,7 +134,7 @@ export class Channel {
     const { egress, url } = this.options;
     try {
       return await egress.request({
-        url, method: 'POST', headers, body, redirect: 'refuse',
+        url, method: 'POST', headers, body, redirect: 'refuse', toMcpServer: true,
         timeoutMs: bounds.timeoutMs, maxBytes: bounds.maxBytes, signal: bounds.signal,
       });
     } catch (error) {
@@ -190,7 +190,7 @@ export class Channel {
     let response: EgressResponse;
     try {
       response = await egress.request({
-        url, method: 'GET', headers: { ...headers, 'Accept': 'text/event-stream', 'Last-Event-ID': lastEventId }, redirect: 'refuse',
+        url, method: 'GET', headers: { ...headers, 'Accept': 'text/event-stream', 'Last-Event-ID': lastEventId }, redirect: 'refuse', toMcpServer: true,
         timeoutMs: left, maxBytes: request.maxBytes, signal: request.signal,
       });
     } catch (error) {

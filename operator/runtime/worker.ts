@@ -1,10 +1,11 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import { DEAD_AFTER_MS, type Claim, type Schedule, type ScheduledKind } from '#core/store/schedule.js';
+import type { Traces } from '#core/traces/traces.js';
 import { RunOver } from '#core/upkeep/run.js';
 import { backOffMs } from './back-off.js';
 import type { OperatorMetrics } from './metrics.js';
-import type { Reconciler } from './reconciler.js';
+import type { Reconciler, ReconcileResult } from './reconciler.js';
 
 /** What {@link Worker} is built of. */
 export interface WorkerOptions {
@@ -13,6 +14,7 @@ export interface WorkerOptions {
   schedule: Pick<Schedule, 'claim' | 'finish' | 'forget'>;
   reconcilers: readonly Reconciler[];
   metrics: OperatorMetrics;
+  traces: Traces;
   logger: Logger;
   /** Monotonic milliseconds. */
   clock: () => number;
@@ -141,7 +143,7 @@ export class Worker {
     const began = clock();
     metrics.began(claim.kind, claim.lateMs);
     try {
-      const result = await this.#withinDeadline(claim, controller);
+      const result = await this.#traced(claim, () => this.#withinDeadline(claim, controller));
       metrics.ended(claim.kind, result === 'GONE' ? 'success' : 'requeue_after', false, (clock() - began) / 1000);
       await this.#finish(claim, result === 'GONE' ? null : result.requeueAfterMs, 0);
     } catch (error) {
@@ -149,6 +151,15 @@ export class Worker {
       metrics.ended(claim.kind, 'error', terminal, (clock() - began) / 1000);
       await this.#failed(claim, error, terminal);
     }
+  }
+
+  #traced(claim: Claim, work: () => Promise<ReconcileResult>): Promise<ReconcileResult> {
+    const { kind, id, epoch, failures } = claim;
+    return this.#options.traces.span(`reconcile ${kind}`, 'INTERNAL', { 'fairlead.kind': kind, 'fairlead.id': id, 'fairlead.epoch': Number(epoch), 'fairlead.failures': failures }, async (span) => {
+      const result = await work();
+      span.add(result === 'GONE' ? { 'fairlead.gone': true } : { 'fairlead.requeue_after_ms': Math.round(result.requeueAfterMs) });
+      return result;
+    });
   }
 
   async #withinDeadline(claim: Claim, controller: AbortController) {
