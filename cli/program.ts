@@ -42,14 +42,14 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
 
   settings(program.command('api'), ['host', 'port', 'config'])
     .description('Run the API of an installation, on a database and a key ring of its own.')
-    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_OIDC_ISSUER', 'FAIRLEAD_OIDC_AUDIENCE', 'HOST', 'PORT', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT'], [
+    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_OIDC_ISSUER', 'FAIRLEAD_OIDC_AUDIENCE', 'HOST', 'PORT', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT', 'OTEL_EXPORTER_OTLP_ENDPOINT'], [
       'fairlead api --config /etc/fairlead/config.json', 'HOST=0.0.0.0 FAIRLEAD_PUBLIC_URL=https://fairlead.example.com fairlead api',
     ]))
     .action((_options, command: Command) => actions.api(given(command)));
 
   settings(program.command('operator'), ['config'])
     .description('Run the operator of an installation: it keeps connections true. Any number of them share one database.')
-    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT'], [
+    .addHelpText('after', notes(['DATABASE_URL', 'FAIRLEAD_KEYS', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_MIGRATE', 'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_OPERATOR_HEARTBEAT_MS', 'OTEL_EXPORTER_OTLP_ENDPOINT'], [
       'fairlead operator --config /etc/fairlead/config.json', 'FAIRLEAD_PUBLIC_URL=https://fairlead.example.com fairlead operator',
     ]))
     .action((_options, command: Command) => actions.operator(given(command)));
