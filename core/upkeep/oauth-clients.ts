@@ -104,7 +104,8 @@ export class OAuthClientRegistry {
 
   /**
    * Renews a client whose secret is nearing its end (RFC 7592): by `secretRenewalPlan`. Secret and registration access token are
-   * stored together, or not at all. Answers the fault that stood in the way, or null. Two processes may both renew; the answer that is stored first counts.
+   * stored together, or not at all. Answers the fault that stood in the way, or null. One at a time sends it, since the token may be
+   * good for one renewal only; the others go on with what there is.
    * The fence of the answer is the version of what is sealed, as with {@link register}.
    * @throws {RunOver} the run was over before anything was sent
    */
@@ -122,6 +123,7 @@ export class OAuthClientRegistry {
       clientSecretExpiresAt: client.clientSecretExpiresAt, management: { registrationClientUri: client.registrationClientUri, registrationAccessToken }, warnings: [],
     };
     await stillInRun(store, run);
+    if (!(await store.oauthClients.claimRenewal(client.id, client.version, RENEWAL_LEASE_MS))) return null;
     try {
       const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport, clientName, redirectUri: client.redirectUri, now: now() });
       const version = client.version + 1;
@@ -131,8 +133,10 @@ export class OAuthClientRegistry {
       });
       return null;
     } catch (error) {
-      if (error instanceof OAuthFault) return error;
-      throw error;
+      if (!(error instanceof OAuthFault)) throw error;
+      // The client is over. After any other fault the lease is the pause before the next attempt.
+      if (error.code === 'INVALID_CLIENT') await store.oauthClients.releaseRenewal(client.id, client.version);
+      return error;
     }
   }
 
@@ -160,7 +164,7 @@ export class OAuthClientRegistry {
     const sealed = Object.keys(secrets).length === 0 ? null : await this.#seal(client, client.version, secrets);
     await this.options.store.oauthClients.transition(client.id, UNDECIDED, {
       state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod, sealed, clientSecretExpiresAt: registered.clientSecretExpiresAt,
-      registrationClientUri: management?.registrationClientUri ?? null, message: registered.warnings.length === 0 ? null : registered.warnings.join(' '),
+      registrationClientUri: management?.registrationClientUri ?? null, attemptedAt: null, message: registered.warnings.length === 0 ? null : registered.warnings.join(' '),
     });
   }
 
@@ -173,6 +177,15 @@ export class OAuthClientRegistry {
   #seal(client: OAuthClient, version: number, secrets: ClientSecrets): Promise<Buffer> {
     return this.options.vault.seal(client.teamId, context(client, version), JSON.stringify(secrets));
   }
+}
+
+/** Outlives the request. */
+const RENEWAL_LEASE_MS = 60_000;
+
+/** Whether a client's secret is being replaced, or was a moment ago: who is refused now may have used the old one. Pure. */
+export function secretInFlux({ attemptedAt, updatedAt, version }: Pick<OAuthClient, 'attemptedAt' | 'updatedAt' | 'version'>, now: Date): boolean {
+  const since = now.getTime() - RENEWAL_LEASE_MS;
+  return (attemptedAt !== null && attemptedAt.getTime() > since) || (version > 1 && updatedAt.getTime() > since);
 }
 
 /** Whether a client's secret is due to be renewed. Pure. */
