@@ -25,6 +25,7 @@ export class RunOver extends Error {
 
 /**
  * One transaction of a run: what `work` writes stays only if the run still counts at its end.
+ * Whoever takes the run's place between that question and the commit writes after it, since both take the type's lock.
  * @throws {RunOver} it doesn't; the signal's reason when the run is over its time
  */
 export async function writeInRun<T>(store: Pick<Store, 'transaction'>, { signal, holds }: Pick<CheckRun, 'signal' | 'holds'>, work: (repositories: Repositories) => Promise<T>): Promise<T> {
