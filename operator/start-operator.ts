@@ -17,11 +17,13 @@ import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import { Pulse } from '#core/upkeep/pulse.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
-import type { KeyRing } from '#core/vault/key-ring.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { Housekeeping } from './housekeeping.js';
+import { KeyRotation, KeyRotationMetrics } from './key-rotation.js';
 import { ConnectionTypeReconciler } from './kinds/connection-type/connection-type-reconciler.js';
 import { EnrollmentReconciler } from './kinds/enrollment/enrollment-reconciler.js';
 import { Heartbeat } from './runtime/heartbeat.js';
@@ -32,7 +34,7 @@ import { Worker } from './runtime/worker.js';
 export interface OperatorResources {
   /** A database that answers and is migrated. */
   databaseUrl: string;
-  keyRing: KeyRing;
+  keyRing: LiveKeyRing;
   logger: Logger;
   /** This program's version, for servers that ask. */
   version: string;
@@ -76,7 +78,6 @@ export async function startOperator(config: Config, resources: OperatorResources
   const oauth = new TypeOAuth({
     store, registry: clients, transport, redirectUri: () => `${publicUrl}/oauth/callback`, clientMetadataUrl: () => clientMetadataUrl(publicUrl, config.clientMetadataUrl), now, clock, changed,
   });
-  // Only puts on record what must be revoked: the API's processes see to it.
   const leftovers = new Leftovers({ store, vault, box, registry: clients, transport, clientName: CLIENT_NAME, now, random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random, logger,
@@ -87,10 +88,11 @@ export async function startOperator(config: Config, resources: OperatorResources
   const upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry: clients, now }), tokens, changed });
 
   const id = randomUUID();
-  const heartbeat = new Heartbeat(store.processes, id, logger);
+  const heartbeat = new Heartbeat(new Pulse({ role: 'OPERATOR', processes: store.processes, keyRing: resources.keyRing, logger }), id, logger);
   const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random })];
   const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, logger, clock, random });
-  const housekeeping = new Housekeeping({ store, metrics, logger });
+  const housekeeping = new Housekeeping({ store, metrics, keptDays: config.keptDays, now, logger });
+  const keyRotation = new KeyRotation({ keys: store.keys, keyRing: resources.keyRing, metrics: new KeyRotationMetrics(registry), logger });
   const listener = new Listener({ url: databaseUrl, logger, handlers: { [DUE_CHANNEL]: () => worker.wake() }, onChange: () => worker.wake() });
 
   const metricsServer = resources.metrics !== null || config.metrics === null ? null : await startMetricsServer({ registry, ...config.metrics });
@@ -98,16 +100,20 @@ export async function startOperator(config: Config, resources: OperatorResources
   await heartbeat.start();
   listener.start();
   housekeeping.start();
+  leftovers.start();
+  keyRotation.start();
   worker.start();
 
   return {
     async stop() {
       await worker.stop(config.shutdownTimeoutMs);
       await housekeeping.stop();
+      await keyRotation.stop();
       await listener.stop();
       await heartbeat.stop();
       await metricsServer?.close();
       await tokens.stop();
+      await leftovers.stop();
       await egress.close();
       await store.close();
     },

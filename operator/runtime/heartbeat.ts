@@ -29,7 +29,7 @@ export class Heartbeat {
     await this.processes.remove(this.worker).catch((error: unknown) => this.logger.warn({ err: error }, 'the operator stays on record until it is found silent'));
   }
 
-  #beat(): Promise<void> {
-    return this.processes.beat(this.worker, hostname(), process.pid);
+  async #beat(): Promise<void> {
+    await this.processes.beat(this.worker, hostname(), process.pid);
   }
 }
