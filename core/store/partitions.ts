@@ -128,7 +128,7 @@ async function make(manager: EntityManager, { name }: PartitionedTable, from: nu
   const bounds = [lowestId(from), lowestId(to)] as const;
   const partition = `${name}_${new Date(from).toISOString().slice(0, 10).replaceAll('-', '')}`;
   await manager.query(`lock table ${name} in share row exclusive mode`);
-  const [row] = (await manager.query(`select count(*)::int as rows from (select from ${name}_default where id >= $1 and id < $2 limit ${MOVED_AT_MOST + 1}) some`, [...bounds])) as { rows: number }[];
+  const [row] = (await manager.query(`select count(*)::int as rows from (select from ${name}_default where id >= $1 and id < $2 limit ${MOVED_AT_MOST + 1}) found`, [...bounds])) as { rows: number }[];
   if (row!.rows > MOVED_AT_MOST) return null;
   await manager.query(`create table ${partition} (like ${name} including all)`);
   if (row!.rows > 0) {

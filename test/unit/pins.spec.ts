@@ -38,13 +38,13 @@ describe('pinned, since others rely on it:', () => {
       'FAIRLEAD_MIGRATE', 'FAIRLEAD_KEYS (secret)', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_OIDC_ISSUER', 'FAIRLEAD_OIDC_AUDIENCE', 'FAIRLEAD_OIDC_SUBJECT_CLAIM', 'FAIRLEAD_OIDC_NAME_CLAIM',
       'FAIRLEAD_OIDC_GROUPS_CLAIM', 'FAIRLEAD_OIDC_GROUPS', 'FAIRLEAD_OIDC_ADMINS', 'FAIRLEAD_OIDC_CLIENT_ID', 'FAIRLEAD_OIDC_CLIENT_SECRET (secret)',
       'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_METRICS_HOST', 'FAIRLEAD_LOG_LEVEL', 'FAIRLEAD_INTROSPECTION',
-      'FAIRLEAD_BODY_LIMIT_BYTES', 'FAIRLEAD_SHUTDOWN_TIMEOUT_MS',
+      'FAIRLEAD_BODY_LIMIT_BYTES', 'FAIRLEAD_CALLS_KEPT_DAYS', 'FAIRLEAD_AUDIT_KEPT_DAYS', 'FAIRLEAD_SHUTDOWN_TIMEOUT_MS',
     ]);
     expect(MODES.join(' ')).toBe('dev api operator migrate probe keys');
   });
 
   it('migrations, which are never renumbered, and what they ask of a program', () => {
-    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003', 'Schedule1795380000004']);
+    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003', 'Schedule1795380000004', 'PartitionsAndKeys1795380000005']);
     expect(PROGRAM_SCHEMA_LEVEL).toBe(1);
   });
 });
