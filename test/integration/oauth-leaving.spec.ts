@@ -98,7 +98,7 @@ describe('a deletion whose processes are killed', () => {
     await sql.connect();
     const env = {
       PATH: process.env['PATH'], DATABASE_URL: api.databaseUrl, FAIRLEAD_KEYS: api.keys, PORT: '0', FAIRLEAD_METRICS_PORT: 'off',
-      FAIRLEAD_EGRESS_ALLOW: new URL(server.mcp.url).host, FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:9', FAIRLEAD_OIDC_AUDIENCE: 'nobody',
+      FAIRLEAD_EGRESS_ALLOW: [server.issuer, server.mcp.url].map((url) => new URL(url).host).join(), FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:9', FAIRLEAD_OIDC_AUDIENCE: 'nobody',
     };
     const start = async (command: 'api' | 'operator', ready: RegExp): Promise<Child> => {
       const child = startChild([process.execPath, resolve('bin/fairlead.js'), command], { env: command === 'api' ? env : { ...env, FAIRLEAD_PUBLIC_URL: api.url } });
