@@ -1,6 +1,6 @@
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { createSchema } from '#api/schema.js';
-import { configDocument } from '#core/config/document.js';
+import { configDocument } from './config-document.js';
 import { dumpSchema } from './schema-dump.js';
 
 /** A file that is made from the sources and committed, so that a change of them is seen as what it means. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '#core/config/config.js';
-import { configDocument, GENERATE_COMMAND } from '#core/config/document.js';
+import { configDocument, GENERATE_COMMAND } from '#test/support/config-document.js';
 import { ConfigError, type ConfigFault } from '#core/config/fault.js';
 import type { Mode } from '#core/config/keys.js';
 
