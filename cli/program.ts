@@ -89,7 +89,7 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
   settings(keys.command('rotate'), ['stateDir', 'config'])
     .description('Put a new key in front of the ring. A ring that is in a file is changed there; any other is printed to stdout, with what to do with it on stderr. '
       + 'Nothing stops: no process uses the new key before all of them hold it, then the operator wraps every data key with it, in the background. Older keys stay until they are retired.')
-    .addHelpText('after', notes(KEY_SETTINGS, ['fairlead keys rotate', 'FAIRLEAD_KEYS_FILE=/etc/fairlead/keys fairlead keys rotate', 'fairlead keys rotate > new-ring   # where FAIRLEAD_KEYS holds the ring']))
+    .addHelpText('after', notes(KEY_SETTINGS, ['fairlead keys rotate', 'FAIRLEAD_KEYS_FILE=/etc/fairlead/keys fairlead keys rotate', '(umask 077; fairlead keys rotate > new-ring)   # where FAIRLEAD_KEYS holds the ring']))
     .action((_options, command: Command) => actions.rotateKeys(given(command)));
   settings(keys.command('retire').argument('<id>', 'id of the key, as `fairlead keys list` shows it'), ['stateDir', 'config'])
     .description('Take a key out of the ring. Refused, with how many, while data keys are wrapped by it or a process still uses it. A key that is taken out of a file is put aside '

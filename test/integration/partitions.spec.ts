@@ -1,8 +1,8 @@
 import { Client } from 'pg';
-import type { QueryRunner } from 'typeorm';
 import { v7 } from 'uuid';
 import { Housekeeping } from '#operator/housekeeping.js';
 import { OperatorMetrics } from '#operator/runtime/metrics.js';
+import { connectionTypeSpec } from '#core/connection/spec.js';
 import { createLogger } from '#core/log.js';
 import { CallLog } from '#core/store/call-log.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
@@ -138,7 +138,7 @@ it('the migration keeps what was there, as the first partition, and what claims 
   const old = await createDatabase();
   const client = new Client({ connectionString: old.url });
   await client.connect();
-  const runner = { query: (sql: string) => client.query(sql) } as unknown as QueryRunner;
+  const runner = { query: (sql: string) => client.query(sql) } as unknown as Parameters<InstanceType<(typeof MIGRATIONS)[number]>['up']>[0];
   for (const Migration of MIGRATIONS.slice(0, 4)) await new Migration().up(runner);
   const [past, strange] = [v7({ msecs: Date.now() - 40 * DAY_MS }), 'ffffffff-1111-4111-8111-111111111111'];
   await client.query(`insert into teams (id, slug, display_name) values ($1, 'crew', 'Crew')`, [team]);
@@ -172,10 +172,24 @@ it('the operator ends calls of dead processes, and what is kept for a while goes
   await Promise.all([payload(over, '-1 second'), payload(still, '1 hour')]);
   await query(`insert into tool_call_payloads (tool_call_id, team_id, sealed_arguments, expires_at) select gen_random_uuid(), $1, '\\x00', now() - interval '1 minute' from generate_series(1, 1200)`, [team]);
   await query(`insert into idempotency_keys (scope, key, team_id, request_hash, tool_call_id, expires_at) values ('\\x01', 'old', $1, '\\x02', $2, now() - interval '1 minute')`, [team, over]);
+  for (const days of [40, 20]) {
+    await query(`insert into tokens (id, kind, name, prefix, hash, expires_at) values ($1, 'INSTALLATION', 'old', $2, $3, now() - make_interval(days => $4))`, [newId(), `p${days}`, Buffer.from([days]), days]);
+  }
+  const ada = await store.members.upsert({ teamId: team, subject: 'ada', local: true, displayName: 'ada', role: 'MEMBER', source: 'API' });
+  const type = await store.connectionTypes.insert(team, 'stock', connectionTypeSpec.parse({ displayName: 'Stock', authMethod: 'OAUTH', serverUrl: 'https://mcp.example.com' }));
+  const enrollment = newId();
+  await query(`insert into enrollments (id, team_id, connection_type_id, owner_id, origin, confirmed_target) values ($1, $2, $3, $4, 'API', '{}')`, [enrollment, team, type.id, ada.id]);
+  for (const [n, [state, expires, updated]] of Object.entries([['LINKED', '-1 minute', '0 days'], ['LINKED', '1 minute', '0 days'], ['DENIED', '-31 days', '-31 days'], ['READY', '-40 days', '-1 day']])) {
+    await query(
+      `insert into oauth_authorizations (id, team_id, enrollment_id, member_id, state, link_hash, expires_at, updated_at) values ($1, $2, $3, $4, $5, $6, now() + $7::interval, now() + $8::interval)`,
+      [`0000000${n}-0000-7000-8000-000000000000`, team, enrollment, ada.id, state, Buffer.from([Number(n)]), expires, updated]);
+  }
   housekeeping.start();
   await housekeeping.stop();
   expect(await store.toolCalls.byId(running)).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { message: expect.stringContaining('may have run') } });
   expect(await query('select tool_call_id as id from tool_call_payloads')).toEqual([{ id: still }]);
   expect(await query('select 1 from idempotency_keys')).toEqual([]);
+  expect(await query('select prefix from tokens')).toEqual([{ prefix: 'p20' }]);
+  expect(await query('select state from oauth_authorizations order by id')).toEqual([{ state: 'EXPIRED' }, { state: 'LINKED' }, { state: 'READY' }]);
   expect((await partitions(CALLS)).length).toBe(5);
 });
