@@ -124,6 +124,19 @@ it('a rotation stops nothing, loses nothing when its operator is killed half-way
   expect(await second.ended).toEqual({ code: 0, signal: null });
 });
 
+it('a process of an older version, which says nothing of its keys, is taken to hold those that wrap anything', async () => {
+  const [used] = [...(await store.keys.usage()).keys()];
+  const rings = new LiveKeyRing(KeyRing.parse(`${KeyRing.generateEntry()}\n${(await readFile(file, 'utf8')).trim()}`));
+  const [older, newer] = [newId(), newId()];
+  const beat = () => store.processes.beat(newer, 'here', 1, { role: 'OPERATOR', keys: rings.holds, wrapsWith: rings.wrapsWith });
+  await store.dataSource.query('delete from processes');
+  expect(await beat()).toEqual({ operators: 1, keysEverywhere: [...rings.ids] });
+  await store.processes.beat(older, 'there', 2);
+  expect(await beat()).toEqual({ operators: 1, keysEverywhere: [used] });
+  await store.processes.remove(older);
+  expect((await beat()).keysEverywhere).toEqual([...rings.ids]);
+});
+
 it('a ring that can\'t be changed where it is, is printed, and nothing else is', async () => {
   const entry = KeyRing.generateEntry();
   const fromEnvironment = await fairlead(['keys', 'rotate'], { FAIRLEAD_KEYS: entry });
