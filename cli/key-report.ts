@@ -35,9 +35,12 @@ export function keyReport(ring: LiveKeyRing, usage: ReadonlyMap<string, number>,
   return [...lines, ...lost, '', ...next()];
 
   function next(): string[] {
+    // API and operator may be one process.
     const waits = [
-      ...without.map(({ host, pid, role }) => `Process ${pid} on ${host}${role === null ? ' (of an older version)' : ` (${role.toLowerCase()})`} doesn't hold ${first} yet. Give it this ring, or restart it with it.`),
-      ...(pending > 0 && !living.some(({ role }) => role === 'OPERATOR') ? ['No operator runs, and it is the operator that wraps data keys: start `fairlead operator`.'] : []),
+      ...new Set(without.map(({ host, pid, role }) => (role === null
+        ? `Process ${pid} on ${host} is of an older version, which doesn't say what it holds. Update it.`
+        : `Process ${pid} on ${host} (${role.toLowerCase()}) doesn't hold ${first} yet. Give it this ring, or restart it with it.`))),
+      ...(pending > 0 && !living.some(({ role }) => role === 'OPERATOR' || role === null) ? ['No operator runs, and it is the operator that wraps data keys: start `fairlead operator`.'] : []),
     ];
     if (pending > 0) return [`${total - pending} of ${dataKeys(total)} ${total === 1 ? 'is' : 'are'} wrapped by ${first}.${waits.length === 0 ? ' The operator goes on.' : ''}`, ...waits];
     const retirable = ring.ids.slice(1).filter((id) => reasonsToKeep(id, usage, living).length === 0);

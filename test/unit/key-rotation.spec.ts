@@ -58,6 +58,13 @@ describe('what is said of a rotation', () => {
     expect(reasonsToKeep('old', usage, living)).toEqual(reasons);
   });
 
+  it('names a process of an older version once, and doesn\'t take it for no operator', () => {
+    const older = process({ role: null, keys: null, wrapsWith: null });
+    expect(keyReport(ring, new Map([['old', 2]]), [older, older]).slice(-2)).toEqual([
+      '0 of 2 data keys are wrapped by new.', 'Process 1 on a is of an older version, which doesn\'t say what it holds. Update it.',
+    ]);
+  });
+
   it('names a process with another key of the same id, a key that is lost, and the missing operator', () => {
     const lines = keyReport(ring, new Map([['new', 1], ['old', 2], ['gone', 1]]), [process({ role: 'API', pid: 7, keys: live(`${entry('new', 9)},${OLD}`).holds as string[] })]);
     expect(lines).toEqual([
