@@ -89,7 +89,8 @@ export class OAuthClientRegistry {
 
   /**
    * Renews a client whose secret is nearing its end (RFC 7592): by `secretRenewalPlan`. Secret and registration access token are
-   * stored together, or not at all. Answers the fault that stood in the way, or null. Two processes may both renew; the answer that is stored first counts.
+   * stored together, or not at all. Answers the fault that stood in the way, or null. One at a time sends it, since the token may be
+   * good for one renewal only; the others go on with what there is.
    */
   async renewIfDue(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
     if (!secretNearingExpiry(client, this.options.now())) return null;
@@ -100,6 +101,7 @@ export class OAuthClientRegistry {
       method: 'DYNAMIC', clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod,
       clientSecretExpiresAt: client.clientSecretExpiresAt, management: { registrationClientUri: client.registrationClientUri, registrationAccessToken }, warnings: [],
     };
+    if (!(await store.oauthClients.claimRenewal(client.id, client.version, RENEWAL_LEASE_MS))) return null;
     try {
       const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
       const version = client.version + 1;
@@ -109,8 +111,10 @@ export class OAuthClientRegistry {
       });
       return null;
     } catch (error) {
-      if (error instanceof OAuthFault) return error;
-      throw error;
+      if (!(error instanceof OAuthFault)) throw error;
+      // The client is over. After any other fault the lease is the pause before the next attempt.
+      if (error.code === 'INVALID_CLIENT') await store.oauthClients.releaseRenewal(client.id, client.version);
+      return error;
     }
   }
 
@@ -138,13 +142,22 @@ export class OAuthClientRegistry {
     const sealed = Object.keys(secrets).length === 0 ? null : await this.#seal(client, client.version, secrets);
     await this.options.store.oauthClients.transition(client.id, UNDECIDED, {
       state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod, sealed, clientSecretExpiresAt: registered.clientSecretExpiresAt,
-      registrationClientUri: management?.registrationClientUri ?? null, message: registered.warnings.length === 0 ? null : registered.warnings.join(' '),
+      registrationClientUri: management?.registrationClientUri ?? null, attemptedAt: null, message: registered.warnings.length === 0 ? null : registered.warnings.join(' '),
     });
   }
 
   #seal(client: OAuthClient, version: number, secrets: ClientSecrets): Promise<Buffer> {
     return this.options.vault.seal(client.teamId, context(client, version), JSON.stringify(secrets));
   }
+}
+
+/** Outlives the request. */
+const RENEWAL_LEASE_MS = 60_000;
+
+/** Whether a client's secret is being replaced, or was a moment ago: who is refused now may have used the old one. Pure. */
+export function secretInFlux({ attemptedAt, updatedAt, version }: Pick<OAuthClient, 'attemptedAt' | 'updatedAt' | 'version'>, now: Date): boolean {
+  const since = now.getTime() - RENEWAL_LEASE_MS;
+  return (attemptedAt !== null && attemptedAt.getTime() > since) || (version > 1 && updatedAt.getTime() > since);
 }
 
 /** Whether a client's secret is due to be renewed. Pure. */

@@ -10,7 +10,7 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
-import { registeredCondition, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
+import { registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
 /** What {@link TypeOAuth} is built of. */
 export interface TypeOAuthOptions {
@@ -110,12 +110,12 @@ export class TypeOAuth {
 
   /** The provider doesn't know the client, or its secret, any more: a dynamic one is registered anew, visibly; a manager must act on the others. */
   async clientRefused(type: ConnectionType, clientRowId: string): Promise<void> {
-    const { store, registry } = this.options;
+    const { now, registry, store } = this.options;
     const replaced = await store.transaction(async (repositories) => {
       await repositories.connectionTypes.lock(type.id);
       const client = await repositories.oauthClients.current(type.id);
       const row = await repositories.oauthClients.discovery(type.id);
-      if (client === null || client.id !== clientRowId || client.state !== 'ACTIVE' || row === null) return null;
+      if (client === null || client.id !== clientRowId || client.state !== 'ACTIVE' || row === null || secretInFlux(client, now())) return null;
       if (client.method !== 'DYNAMIC') {
         await repositories.oauthClients.transition(client.id, ['ACTIVE'], { state: 'REFUSED', message: 'The issuer no longer accepts this client or its secret: enter the right ones.' });
         return null;
