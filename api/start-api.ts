@@ -23,7 +23,7 @@ import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep } from '#core/upkeep/upkeep.js';
 import { UpkeepMetrics } from '#core/upkeep/upkeep-metrics.js';
-import type { KeyRing } from '#core/vault/key-ring.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { createConsent } from './consent/create-consent.js';
 import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
@@ -58,6 +58,7 @@ import { TeamToolCallsResolver, ToolCallResolver } from './modules/tool-call/too
 import { ToolManager } from './modules/tool/tool.manager.js';
 import { ToolResolver } from './modules/tool/tool.resolver.js';
 import { Mutations } from './mutation.js';
+import { OperatorWatch } from './operator-watch.js';
 import { RateLimit } from './rate-limit.js';
 import { createSchema } from './schema.js';
 
@@ -65,7 +66,7 @@ import { createSchema } from './schema.js';
 export interface ApiResources {
   /** A database that answers and is migrated. */
   databaseUrl: string;
-  keyRing: KeyRing;
+  keyRing: LiveKeyRing;
   logger: Logger;
   /** This program's version, for servers that ask. */
   version: string;
@@ -124,6 +125,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const changed = (teamId: string): void => calls.invalidate(teamId);
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
+  // Tries what it has just deleted; what remains is the operator's.
   const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random: Math.random, logger, metrics: upkeepMetrics,
@@ -141,10 +143,12 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   });
   const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();
+  const operatorWatch = new OperatorWatch(clock, logger);
   const calls: CallService = new CallService({
-    store, databaseUrl, vault, sessions, schemas, tokens, traces, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
+    store, databaseUrl, vault, keyRing: resources.keyRing, sessions, schemas, tokens, traces, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
     onEnded: (call) => live.callEnded(call.id),
+    onOperators: (operators) => operatorWatch.seen(operators),
     due: ({ kind, id }) => (kind === 'Enrollment' ? store.enrollments.tryAgain(id) : store.schedule.mark(kind, [id]))
       .catch((error: unknown) => logger.warn({ err: error, kind, id }, 'an object could not be made due after a call')),
   });
@@ -224,7 +228,6 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   await calls.start();
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
-  leftovers.start();
 
   const stop = async () => {
     const until = clock() + config.shutdownTimeoutMs;

@@ -20,12 +20,14 @@ import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import { Pulse } from '#core/upkeep/pulse.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { Upkeep } from '#core/upkeep/upkeep.js';
 import { UpkeepMetrics } from '#core/upkeep/upkeep-metrics.js';
-import type { KeyRing } from '#core/vault/key-ring.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { Housekeeping } from './housekeeping.js';
+import { KeyRotation, KeyRotationMetrics } from './key-rotation.js';
 import { ConnectionTypeReconciler } from './kinds/connection-type/connection-type-reconciler.js';
 import { EnrollmentReconciler } from './kinds/enrollment/enrollment-reconciler.js';
 import { deadAfterMs, Heartbeat } from './runtime/heartbeat.js';
@@ -36,7 +38,7 @@ import { Worker } from './runtime/worker.js';
 export interface OperatorResources {
   /** A database that answers and is migrated. */
   databaseUrl: string;
-  keyRing: KeyRing;
+  keyRing: LiveKeyRing;
   logger: Logger;
   /** This program's version, for servers that ask. */
   version: string;
@@ -88,7 +90,6 @@ export async function startOperator(config: Config, resources: OperatorResources
   const oauth = new TypeOAuth({
     store, registry: clients, transport, redirectUri: () => `${publicUrl}/oauth/callback`, clientMetadataUrl: () => clientMetadataUrl(publicUrl, config.clientMetadataUrl), now, clock, changed,
   });
-  // Only puts on record what must be revoked: the API's processes see to it.
   const leftovers = new Leftovers({ store, vault, box, registry: clients, transport, clientName: CLIENT_NAME, now, random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random, logger, metrics: upkeepMetrics,
@@ -99,12 +100,13 @@ export async function startOperator(config: Config, resources: OperatorResources
   const upkeep = new Upkeep({ store, box, probe, now, oauth: new OAuthCheck({ store, oauth, registry: clients, now }), tokens, changed });
 
   const id = randomUUID();
-  const heartbeat = new Heartbeat({ processes: store.processes, worker: id, intervalMs: config.operatorHeartbeatMs, clock, logger });
+  const heartbeat = new Heartbeat({ processes: new Pulse({ role: 'OPERATOR', processes: store.processes, keyRing: resources.keyRing, logger }), worker: id, intervalMs: config.operatorHeartbeatMs, clock, logger });
   metrics.watchHeartbeat(() => heartbeat.ageMs);
   const deadAfter = deadAfterMs(config.operatorHeartbeatMs);
   const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random })];
   const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, traces, logger, clock, random, deadAfterMs: deadAfter });
-  const housekeeping = new Housekeeping({ store, metrics, deadAfterMs: deadAfter, logger });
+  const housekeeping = new Housekeeping({ store, metrics, deadAfterMs: deadAfter, keptDays: config.keptDays, now, logger });
+  const keyRotation = new KeyRotation({ keys: store.keys, keyRing: resources.keyRing, metrics: new KeyRotationMetrics(registry), logger });
   const connected = listenerGauge(registry, 'operator');
   const listener = new Listener({
     url: databaseUrl, logger,
@@ -128,17 +130,21 @@ export async function startOperator(config: Config, resources: OperatorResources
   await heartbeat.start();
   listener.start();
   housekeeping.start();
+  leftovers.start();
+  keyRotation.start();
   worker.start();
 
   return {
     async stop() {
       await worker.stop(config.shutdownTimeoutMs);
       await housekeeping.stop();
+      await keyRotation.stop();
       await listener.stop();
       await heartbeat.stop();
       await metricsServer?.close();
       await tokens.stop();
       await clients.stop();
+      await leftovers.stop();
       await keep.close(KEPT_GRACE_MS);
       await egress.close();
       await store.close();

@@ -7,13 +7,14 @@ import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import { newId } from '#core/store/ids.js';
 import { Listener } from '#core/store/listener.js';
 import type { Page, PageRequest } from '#core/store/page.js';
-import { Processes } from '#core/store/processes.js';
 import type { Store } from '#core/store/store.js';
 import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
 import type { ToolSchemas } from '#core/tool/arguments.js';
 import { NO_TRACES, type Traces } from '#core/traces/traces.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Pulse } from '#core/upkeep/pulse.js';
 import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { Vault } from '#core/vault/vault.js';
 import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
 import { candidateTeams, checkInput } from './call-input.js';
@@ -41,6 +42,8 @@ export interface CallServiceOptions {
   /** Of the same database: for the connections that records and notifications have of their own. */
   databaseUrl: string;
   vault: Vault;
+  /** What the vault opens with; other processes hear which keys this one holds. */
+  keyRing: LiveKeyRing;
   sessions: SessionPool;
   schemas: ToolSchemas;
   /** Renews OAuth logins. */
@@ -58,6 +61,8 @@ export interface CallServiceOptions {
   onEnded?: (call: ToolCall) => void;
   /** What {@link Findings} make due. */
   due?: FindingsOptions['due'];
+  /** Called with each heartbeat: how many operators live. */
+  onOperators?: (operators: number) => void;
 }
 
 /** What is known of a request when it is refused. */
@@ -126,7 +131,8 @@ export class CallService {
       handlers: { fairlead_changed: (teamId) => this.#cache.invalidate(teamId), fairlead_cancel: (id) => this.#running.cancel(id) },
     });
     this.#life = new ProcessLife({
-      id: this.#processId, processes: new Processes(store.manager), calls: this.#calls, logger,
+      id: this.#processId, processes: store.processes, calls: this.#calls, logger,
+      pulse: new Pulse({ role: 'API', processes: store.processes, keyRing: options.keyRing, logger, ...(options.onOperators !== undefined && { onOperators: options.onOperators }) }),
       cancel: (id) => this.#running.cancel(id), onBeat: () => this.#limits.prune(),
     });
   }

@@ -44,6 +44,8 @@ export interface Config {
   migrateOnStart: boolean;
   /** The key ring as text, which `KeyRing.parse` takes; null where a file of the state directory holds it. */
   keys: string | null;
+  /** Absolute; where it is read again, since it may change: the file that `keys` came from. Null where no file of its own was named. */
+  keysFile: string | null;
   /** As text, which `parseAllowRules` takes. */
   egressAllow: string;
   oidc: OidcConfig | null;
@@ -57,6 +59,8 @@ export interface Config {
   introspection: boolean;
   bodyLimitBytes: number;
   shutdownTimeoutMs: number;
+  /** How long records of calls, and of who did what, are kept at least. */
+  keptDays: { calls: number; audit: number };
   /** Where other programs are looked for: `PATH`. */
   searchPath: string;
   /** What should be logged once logging works. */
@@ -74,7 +78,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, mo
   const values = parseAll(settings, mode);
   settings.faults.push(...crossFaults(values, settings, mode));
   if (settings.faults.length > 0) throw new ConfigError(settings.faults);
-  const config = assemble(values, mode);
+  const config = assemble(values, mode, settings.files.get('FAIRLEAD_KEYS') ?? null);
   return deepFreeze({ ...config, searchPath: env['PATH'] ?? '/usr/bin:/bin', warnings: warningsOf(config) });
 }
 
@@ -122,7 +126,7 @@ function crossFaults(values: Values, { texts }: Settings, mode: Mode): ConfigFau
 }
 
 /** Called without faults only: what has a default is there. */
-function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warnings'> {
+function assemble(values: Values, mode: Mode, keysFile: string | null): Omit<Config, 'searchPath' | 'warnings'> {
   const host = values.HOST!;
   return {
     mode,
@@ -138,6 +142,7 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
     databasePoolSize: values.FAIRLEAD_DATABASE_POOL_SIZE!,
     migrateOnStart: values.FAIRLEAD_MIGRATE === 'auto',
     keys: values.FAIRLEAD_KEYS,
+    keysFile: keysFile === null ? null : resolve(keysFile),
     egressAllow: values.FAIRLEAD_EGRESS_ALLOW!,
     oidc: values.FAIRLEAD_OIDC_ISSUER === null ? null : {
       issuer: values.FAIRLEAD_OIDC_ISSUER,
@@ -162,6 +167,7 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,
     shutdownTimeoutMs: values.FAIRLEAD_SHUTDOWN_TIMEOUT_MS!,
+    keptDays: { calls: values.FAIRLEAD_CALLS_KEPT_DAYS!, audit: values.FAIRLEAD_AUDIT_KEPT_DAYS! },
   };
 }
 

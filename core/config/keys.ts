@@ -75,7 +75,8 @@ export const KEYS = {
   FAIRLEAD_KEYS: key({
     schema: keyRing, expects: 'a key ring', example: 'k1:<32 random bytes in base64>', secret: true, requiredIn: ['api', 'operator'],
     defaultText: '`fairlead dev`: a file in the state directory; otherwise required',
-    description: 'The key ring that seals credentials: comma-separated `id:key`, the first one seals, all of them open. `fairlead keys generate` prints an entry.',
+    description: 'The key ring that seals credentials: comma-separated `id:key`, the first one seals, all of them open. `fairlead keys generate` prints an entry. '
+      + 'From a file, it is read again when it changes; `fairlead keys rotate` puts a new key in front.',
   }),
   FAIRLEAD_EGRESS_ALLOW: key({
     schema: allowRules, expects: 'a comma-separated list of hosts, host:ports and CIDRs', example: 'mcp.internal:8080,10.20.0.0/16', default: '',
@@ -147,6 +148,14 @@ export const KEYS = {
   FAIRLEAD_BODY_LIMIT_BYTES: key({
     schema: wholeNumber(1024, 64 * 1024 * 1024), expects: 'a whole number of bytes from 1024 to 67108864', example: '1048576', default: '1048576',
     description: 'The largest request body that is read.',
+  }),
+  FAIRLEAD_CALLS_KEPT_DAYS: key({
+    schema: wholeNumber(2, 3650), expects: 'a whole number of days from 2 to 3650', example: '30', default: '90',
+    description: 'How long the operator keeps records of calls. They go by the week, so some stay for up to seven days more. Stored arguments and results go after a day in any case.',
+  }),
+  FAIRLEAD_AUDIT_KEPT_DAYS: key({
+    schema: wholeNumber(2, 3650), expects: 'a whole number of days from 2 to 3650', example: '730', default: '400',
+    description: 'How long the operator keeps the audit trail. It goes by four weeks, so some of it stays for up to 28 days more.',
   }),
   FAIRLEAD_SHUTDOWN_TIMEOUT_MS: key({
     schema: wholeNumber(0, 600_000), expects: 'a whole number of milliseconds from 0 to 600000', example: '30000', default: '10000',

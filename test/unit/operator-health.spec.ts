@@ -16,7 +16,7 @@ describe('a heartbeat', () => {
     let down = false;
     const heartbeat = new Heartbeat({
       worker: 'w', intervalMs: 100, clock: () => time, logger: createLogger('silent'),
-      processes: { beat: async () => { if (down) throw new Error('no database'); }, remove: async () => undefined },
+      processes: { beat: async () => { if (down) throw new Error('no database'); return { keysEverywhere: [], operators: 1 }; }, remove: async () => undefined },
     });
     expect(heartbeat.alive).toBe(false);
     await heartbeat.start();
