@@ -30,6 +30,9 @@ export class KubeFault extends Error {
     super(`${request}: ${code}${status === null ? '' : ` (${status}${reason === null ? '' : ` ${reason}`})`}`, { cause });
   }
 
+  /** The CRD of the object that was to be made is being deleted. */
+  definitionGoes = false;
+
   /** Whether the same request may succeed later. */
   get retryable(): boolean {
     return this.code === 'UNREACHABLE' || this.code === 'BUSY' || this.code === 'CONFLICT';
@@ -46,7 +49,10 @@ export function faultOfAnswer(request: string, status: number, body: string, ret
   const reason = reasonOf(body);
   const seconds = Number(retryAfter);
   const retryAfterMs = retryAfter !== undefined && Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 300) * 1000 : null;
-  return new KubeFault(codeOf(status, reason), request, status, reason, retryAfterMs);
+  const fault = new KubeFault(codeOf(status, reason), request, status, reason, retryAfterMs);
+  // The API server says it by these words alone: its reason is that of all refusals (k8s.io/apiextensions-apiserver, customresource_handler.go).
+  fault.definitionGoes = status === 405 || (status === 403 && body.includes('create not allowed while custom resource definition is terminating'));
+  return fault;
 }
 
 function codeOf(status: number, reason: string | null): KubeFaultCode {

@@ -101,7 +101,7 @@ export class Cluster {
 
   /**
    * Whether the CRD itself is being deleted, which takes every object along: that says nothing about any of them. Asked by making one, only to look (dry run): an API server
-   * refuses that while the CRD goes, with 405.
+   * refuses that while the CRD goes.
    */
   vanishing(kind: MirroredKind, namespace: string): Promise<boolean> {
     const key = `${kind} ${namespace}`;
@@ -119,9 +119,9 @@ export class Cluster {
       });
       return false;
     } catch (error) {
+      if (isKubeFault(error) && (error.definitionGoes || error.code === 'NOT_FOUND')) return true;
       // A namespace that is being deleted forbids it: then its objects are meant.
       if (isKubeFault(error, 'FORBIDDEN', 'INVALID', 'CONFLICT', 'ALREADY_EXISTS')) return false;
-      if (isKubeFault(error, 'NOT_FOUND') || (isKubeFault(error) && error.status === 405)) return true;
       throw error;
     }
   }
