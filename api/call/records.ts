@@ -1,6 +1,6 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
-import { isDataFault } from '#core/store/call-log.js';
+import { isDataFault } from '#core/store/data-fault.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 
 /** What {@link Records} is built of. */
