@@ -114,7 +114,7 @@ export class CallService {
     this.#calls = new ToolCalls(store.manager);
     this.#log = new CallLog(databaseUrl);
     this.#reservations = new CallReservations(databaseUrl);
-    this.#records = new Records({ write: (calls) => this.#log.write(calls), logger, lingerMs: LINGER_MS });
+    this.#records = new Records({ write: (calls, awaited) => this.#log.write(calls, awaited), logger, lingerMs: LINGER_MS });
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, this.#kept);
     this.#idempotency = new Idempotency(this.#reservations, vault);

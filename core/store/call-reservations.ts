@@ -2,6 +2,7 @@ import { Pool } from 'pg';
 import type { ToolCall } from './entities/tool-call.entity.js';
 import { isDataFault } from './data-fault.js';
 import { Grouped } from './grouped.js';
+import { HeldClient } from './held-client.js';
 import { CALL_NAMES, callRecordset, recordOf, type ToolCallEnd } from './tool-calls.js';
 import { storable } from './storable.js';
 
@@ -19,8 +20,8 @@ export interface ClaimedCall {
   requestHash: Buffer;
 }
 
-/** One for each of the statements below, so that none waits for another. */
-const CONNECTIONS = 3;
+/** Look-ups of keys at the same time; the other statements have a connection each. */
+const LOOK_UPS = 2;
 /** How long keys, arguments and results are kept (design section 5). */
 const KEPT_FOR = `interval '24 hours'`;
 
@@ -79,17 +80,20 @@ interface Completion {
  */
 export class CallReservations {
   readonly #pool: Pool;
+  readonly #reserving: HeldClient;
+  readonly #completing: HeldClient;
   readonly #reservations: Grouped<Reservation, boolean>;
   readonly #completions: Grouped<Completion, void>;
 
   /** `url` is a `postgres://` URL. Connects when it is first used. */
   constructor(url: string) {
     this.#pool = new Pool({
-      connectionString: url, max: CONNECTIONS, application_name: 'fairlead kept calls', connectionTimeoutMillis: 10_000, statement_timeout: 30_000, keepAlive: true,
-      verify: (client, done) => void client.query(BY_KEYS_ALONE).then(() => done(), done),
+      connectionString: url, max: LOOK_UPS, application_name: 'fairlead keys of calls', connectionTimeoutMillis: 10_000, statement_timeout: 30_000, keepAlive: true,
     });
     // A connection that breaks while idle is replaced with the next use, which reports what is wrong.
     this.#pool.on('error', () => undefined);
+    this.#reserving = new HeldClient({ url, name: 'fairlead kept calls', setUp: BY_KEYS_ALONE });
+    this.#completing = new HeldClient({ url, name: 'fairlead ends of kept calls', setUp: BY_KEYS_ALONE });
     this.#reservations = new Grouped({ write: (group) => this.#reserve(group), mark: ({ claim }) => (claim === null ? null : sortKey(claim)), isItemFault: isDataFault });
     this.#completions = new Grouped({ write: (group) => this.#complete(group), mark: () => null, isItemFault: isDataFault });
   }
@@ -116,7 +120,7 @@ export class CallReservations {
   async #reserve(group: readonly Reservation[]): Promise<boolean[]> {
     // All processes take keys in the same order, so that two groups never wait for each other.
     const ordered = group.toSorted((one, other) => compare(one.claim, other.claim));
-    const { rows } = await this.#pool.query<{ id: string }>({
+    const { rows } = await this.#reserving.query<{ id: string }>({
       name: 'reserve', text: RESERVE, values: [JSON.stringify(ordered.map(({ call, sealedArguments, claim }) => ({
         ...recordOf(call), sealed_arguments: sealedArguments.toString('hex'),
         claimed_scope: claim?.scope.toString('hex') ?? null, claimed_key: claim?.key ?? null, request_hash: claim?.requestHash.toString('hex') ?? null,
@@ -127,7 +131,7 @@ export class CallReservations {
   }
 
   async #complete(group: readonly Completion[]): Promise<void[]> {
-    await this.#pool.query({
+    await this.#completing.query({
       name: 'complete', text: COMPLETE, values: [JSON.stringify(group.map(({ id, end, sealedResult }) => ({
         id, status: end.status, error: end.error === null ? null : { ...end.error, message: storable(end.error.message) },
         finished_at: end.finishedAt, duration_ms: end.durationMs, sealed_result: sealedResult?.toString('hex') ?? null,
@@ -137,7 +141,7 @@ export class CallReservations {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await Promise.all([this.#pool.end(), this.#reserving.close(), this.#completing.close()]);
   }
 }
 
