@@ -53,7 +53,8 @@ export class AuthorizationFinisher {
     const { store } = this.parts;
     const authorization = await store.oauthAuthorizations.byState(hashOf(answer.state));
     if (authorization === null) return { kind: 'REFUSED', reason: 'UNKNOWN' };
-    if (!matches(answer.cookie, authorization.cookieHash)) return { kind: 'REFUSED', reason: 'OTHER_BROWSER' };
+    // Its own browser has forgotten the cookie by the time somebody loads the last page again.
+    if (!matches(answer.cookie, authorization.cookieHash)) return { kind: 'REFUSED', reason: authorization.state === 'SENT' ? 'OTHER_BROWSER' : 'FINISHED' };
     const situation = await situationOf(store, authorization);
     if (situation === null) return { kind: 'REFUSED', reason: 'UNKNOWN' };
     const taken = await store.oauthAuthorizations.transition(authorization.id, 'SENT', { state: 'FINISHING' }, FINISHING_LIFETIME_MS);

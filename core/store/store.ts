@@ -20,11 +20,13 @@ import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
 import { OAuthGrants } from './oauth-grants.js';
 import { OAuthLeftovers } from './oauth-leftovers.js';
+import { Partitions } from './partitions.js';
 import { Processes } from './processes.js';
 import { Schedule } from './schedule.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
+import { ToolCalls } from './tool-calls.js';
 import { Tools } from './tools.js';
 
 /** How a store is opened. */
@@ -53,6 +55,8 @@ export class Repositories {
   readonly oauthLeftovers: OAuthLeftovers;
   readonly processes: Processes;
   readonly schedule: Schedule;
+  readonly toolCalls: ToolCalls;
+  readonly partitions: Partitions;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -69,6 +73,8 @@ export class Repositories {
     this.oauthLeftovers = new OAuthLeftovers(manager);
     this.processes = new Processes(manager);
     this.schedule = new Schedule(manager);
+    this.toolCalls = new ToolCalls(manager);
+    this.partitions = new Partitions(manager);
   }
 
   /** The time by the database's clock, which all processes share. */

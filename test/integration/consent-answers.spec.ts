@@ -87,11 +87,11 @@ describe('An answer', () => {
     const jar = new Map(person.cookies(world.url));
     expect((await person.get(answer)).status).toBe(200);
     const { credential, consent } = await world.stored(enrollment);
-    expect((await person.get(answer)).status).toBe(403);
+    expect((await person.get(answer)).status).toBe(409);
     for (const [name, value] of jar) person.cookies(world.url).set(name, value);
     const repeated = await person.get(answer);
     expect(repeated.status).toBe(409);
-    expect(repeated.text).toContain('finished already');
+    expect(repeated.text).toContain('it was finished already');
     expect(await world.stored(enrollment)).toMatchObject({ credential, consent });
     expect(provider.presentations.filter((one) => one.grantType === 'authorization_code')).toHaveLength(1);
   });

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { loadConfig } from '#core/config/config.js';
 import { createLogger } from '#core/log.js';
 import { KeyRing } from '#core/vault/key-ring.js';
+import { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { startOperator } from '#operator/start-operator.js';
 
 /** A real operator in this process, beside an API or alone on its database. */
@@ -13,12 +14,12 @@ export interface TestOperator {
 }
 
 /** Starts an operator by its own composition root, as `fairlead dev` does. */
-export async function startTestOperator({ databaseUrl, keys, url }: { databaseUrl: string; keys: string; url: string }): Promise<TestOperator> {
+export async function startTestOperator({ databaseUrl, keys, url, env = {} }: { databaseUrl: string; keys: string; url: string; env?: Record<string, string> }): Promise<TestOperator> {
   const lines: string[] = [];
   const metrics = new Registry();
-  const config = loadConfig({ DATABASE_URL: databaseUrl, FAIRLEAD_KEYS: keys, FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '5000' }, 'dev');
+  const config = loadConfig({ DATABASE_URL: databaseUrl, FAIRLEAD_KEYS: keys, FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '5000', ...env }, 'dev');
   const operator = await startOperator(config, {
-    databaseUrl, keyRing: KeyRing.parse(keys), version: '0.0.0-test', publicUrl: url, metrics, ownPorts: [Number(new URL(url).port)],
+    databaseUrl, keyRing: new LiveKeyRing(KeyRing.parse(keys)), version: '0.0.0-test', publicUrl: url, metrics, ownPorts: [Number(new URL(url).port)],
     logger: createLogger('trace', { write: (line: string) => void lines.push(line) }),
   });
   return { metrics, logs: () => lines, stop: () => operator.stop() };
