@@ -129,6 +129,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     config, store, vault, box, upkeep, fetch: globalThis.fetch, logger, now, publicUrl, changed, transport, random: Math.random,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
     clientMetadata: () => clientMetadataDocument(publicUrl(), config.clientMetadataUrl, { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
   });
   const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;

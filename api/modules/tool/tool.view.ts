@@ -1,18 +1,19 @@
 import type { ToolPolicy } from '#core/connection/spec.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Tool } from '#core/store/entities/tool.entity.js';
+import type { VisibleTool } from '#core/store/tools.js';
 import { toolAllowed } from '#core/tool/policy.js';
 import { nodeId } from '../../graphql/node-id.js';
 
 /** Whether a tool may be called under a policy. */
-export function toolState(tool: Tool, policy: ToolPolicy): 'CALLABLE' | 'DENIED' | 'BLOCKED_BY_CHANGE' | 'REMOVED' {
-  if (tool.removedAt !== null) return 'REMOVED';
+export function toolState(tool: VisibleTool & { removedAt?: Tool['removedAt'] }, policy: ToolPolicy): 'CALLABLE' | 'DENIED' | 'BLOCKED_BY_CHANGE' | 'REMOVED' {
+  if (tool.removedAt != null) return 'REMOVED';
   if (!toolAllowed(policy, tool.name)) return 'DENIED';
   return policy.onChange === 'BLOCK' && tool.definitionHash !== tool.acceptedHash ? 'BLOCKED_BY_CHANGE' : 'CALLABLE';
 }
 
 /** A tool as GraphQL shows it; parts of the definition that a server got wrong are left out. */
-export function toolView(tool: Tool, policy: ToolPolicy) {
+export function toolView(tool: VisibleTool & { removedAt?: Tool['removedAt'] }, policy: ToolPolicy) {
   const definition = parseLossless(tool.definition) as Record<string, unknown>;
   const annotations = object(definition.annotations);
   return {
