@@ -95,7 +95,9 @@ export class Chaos {
     const outages = await servers.ask('steady', undefined as never);
     clearInterval(ticker);
     progress('settling');
-    const settledAfterMs = await this.#settle(async () => true);
+    // A lease that a dead process left behind is still to run out.
+    const attempts = await this.witness.attempts();
+    const settledAfterMs = await this.#settle(async () => ![...await this.witness.attempts()].some((id) => attempts.has(id)));
     over.abort();
     await Promise.all(calling);
     const ends = await this.witness.ends();

@@ -41,6 +41,12 @@ export class Witness {
     return rows[0]!.count;
   }
 
+  /** Presentations of refresh tokens that are under way, or whose answer was lost and is still waited for. */
+  async attempts(): Promise<Set<string>> {
+    const { rows } = await this.#pool.query<{ id: string }>('select attempt_id as id from oauth_grants where attempt_id is not null');
+    return new Set(rows.map(({ id }) => id));
+  }
+
   async running(): Promise<number> {
     const { rows } = await this.#pool.query<{ count: number }>(`select count(*)::int as count from tool_calls where status = 'RUNNING'`);
     return rows[0]!.count;
