@@ -17,7 +17,7 @@ export interface Presented {
 /** How the authorization server is started. */
 export interface AuthorizationServerSetting {
   accessTokenTtl: number;
-  /** The longest that its token endpoint takes, each before and after its work, in milliseconds. */
+  /** The longest that its token endpoint takes, between its work and its answer, in milliseconds. */
   takesMs: number;
   seed: number;
 }

@@ -21,7 +21,7 @@ import { credentialOf, setScene, type Scene } from './scene.js';
 import { Witness } from './witness.js';
 
 const ACCESS_TOKEN_TTL = 6;
-const TOKEN_ENDPOINT_MS = 300;
+const TOKEN_ENDPOINT_MS = 400;
 const FLAPPING = 3;
 /** Longer than a lease of a refresh, a heartbeat and a health check's longest wait take together. */
 const SETTLE_MS = 120_000;

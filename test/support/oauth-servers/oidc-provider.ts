@@ -15,7 +15,7 @@ export interface OidcProviderOptions {
   /** What a person decides on the consent page; `approve` by default, and may be changed on the way. */
   decision?: 'approve' | 'deny';
   guard?: Partial<Guard>;
-  /** How long the token endpoint takes before and after it does its work, drawn anew for each, in milliseconds; not at all by default. */
+  /** How long the token endpoint takes between its work and its answer, drawn anew for each, in milliseconds; not at all by default. */
   takesMs?: () => number;
 }
 
@@ -95,12 +95,10 @@ export async function startOidcProvider(options: OidcProviderOptions = {}): Prom
       return;
     }
     const began = performance.now();
-    const takes = async (): Promise<void> => { if (options.takesMs !== undefined && ctx.path === '/token') await sleep(options.takesMs()); };
     try {
-      await takes();
       await next();
       await noteGrant(provider, grants, ctx.body);
-      await takes();
+      if (options.takesMs !== undefined && ctx.path === '/token') await sleep(options.takesMs());
     } finally {
       if (/^\/(token|reg)/.test(ctx.path)) presentations.push({ ...presentation(ctx, grants), began, ended: performance.now() });
     }
