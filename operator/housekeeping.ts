@@ -7,6 +7,8 @@ import type { OperatorMetrics } from './runtime/metrics.js';
 export interface HousekeepingOptions {
   store: Pick<Store, 'schedule' | 'oauthAuthorizations' | 'tokens'>;
   metrics: OperatorMetrics;
+  /** Workers that were silent for so long are dead. */
+  deadAfterMs: number;
   logger: Logger;
 }
 
@@ -43,8 +45,8 @@ export class Housekeeping {
   }
 
   async #round(): Promise<void> {
-    const { store, metrics, logger } = this.options;
-    const depth = await store.schedule.depth();
+    const { store, metrics, deadAfterMs, logger } = this.options;
+    const depth = await store.schedule.depth(deadAfterMs);
     for (const kind of SCHEDULED_KINDS) {
       const waiting = depth.find((one) => one.kind === kind);
       metrics.waiting(kind, waiting?.due ?? 0, waiting?.lagMs ?? 0);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { LogLevel } from '#core/log.js';
+import type { TracesConfig } from '#core/traces/start-traces.js';
 import { ConfigError, type ConfigFault } from './fault.js';
 import { KEYS, type KeyDefinition, type KeyName, type Mode } from './keys.js';
 import { gatherSettings, type Settings } from './settings.js';
@@ -48,6 +49,10 @@ export interface Config {
   oidc: OidcConfig | null;
   /** Null: no metrics port. */
   metrics: { host: string; port: number } | null;
+  /** How often an operator says that it lives. */
+  operatorHeartbeatMs: number;
+  /** Null: none. */
+  traces: TracesConfig | null;
   logLevel: LogLevel;
   introspection: boolean;
   bodyLimitBytes: number;
@@ -145,6 +150,14 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
       signIn: values.FAIRLEAD_OIDC_CLIENT_ID === null ? null : { clientId: values.FAIRLEAD_OIDC_CLIENT_ID, clientSecret: values.FAIRLEAD_OIDC_CLIENT_SECRET },
     },
     metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
+    operatorHeartbeatMs: values.FAIRLEAD_OPERATOR_HEARTBEAT_MS!,
+    traces: values.OTEL_EXPORTER_OTLP_ENDPOINT === null ? null : {
+      url: `${values.OTEL_EXPORTER_OTLP_ENDPOINT}/v1/traces`,
+      headers: values.OTEL_EXPORTER_OTLP_HEADERS!,
+      serviceName: values.OTEL_SERVICE_NAME!,
+      ratio: values.OTEL_TRACES_SAMPLER_ARG!,
+      propagate: values.FAIRLEAD_TRACE_PROPAGATION!,
+    },
     logLevel: values.FAIRLEAD_LOG_LEVEL!,
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,

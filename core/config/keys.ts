@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '#core/log.js';
-import { allowRules, baseUrl, clientMetadataUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
+import { allowRules, baseUrl, clientMetadataUrl, groupRules, headerFields, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, share, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
 export const MODES = ['dev', 'api', 'operator', 'migrate', 'probe', 'keys'] as const;
@@ -114,10 +114,29 @@ export const KEYS = {
   }),
   FAIRLEAD_METRICS_PORT: key({
     schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464', operator: '9464' },
-    description: 'The port of `/metrics`; `0` picks a free one.',
+    description: 'The port of `/metrics`, and of `fairlead operator`\'s `/healthz` and `/readyz`; `0` picks a free one.',
   }),
   FAIRLEAD_METRICS_HOST: key({
     schema: listenHost, expects: 'an IP address or host name without port', example: '0.0.0.0', defaultText: 'as `HOST`', description: 'The address of `/metrics`.',
+  }),
+  FAIRLEAD_OPERATOR_HEARTBEAT_MS: key({
+    schema: wholeNumber(100, 60_000), expects: 'a whole number of milliseconds from 100 to 60000', example: '5000', default: '5000',
+    description: 'How often an operator says that it lives. After three times as long a silence others take its work over, so all operators of an installation have the same value.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: key({
+    schema: baseUrl, expects: 'an http(s) URL without credentials, query and fragment', example: 'http://collector:4318', defaultText: 'none: no traces',
+    description: 'The OTLP/HTTP endpoint of an OpenTelemetry collector; traces go to `/v1/traces` under it. They hold no credential, no argument and no result.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: key({
+    schema: headerFields, expects: 'a comma-separated list of name=value', example: 'api-key=secret', secret: true, default: '', defaultText: 'none',
+    description: 'Headers for the collector, percent-encoded.',
+  }),
+  OTEL_SERVICE_NAME: key({ schema: text, expects: 'a name', example: 'fairlead', default: 'fairlead', description: 'What traces call this installation.' }),
+  OTEL_TRACES_SAMPLER_ARG: key({
+    schema: share, expects: 'a number from 0 to 1', example: '0.1', default: '1', description: 'The share of traces that are kept.',
+  }),
+  FAIRLEAD_TRACE_PROPAGATION: key({
+    schema: onOff, expects: '`on` or `off`', example: 'on', default: 'off', description: 'Whether MCP servers are told, in a `traceparent` header, the trace that a request belongs to.',
   }),
   FAIRLEAD_LOG_LEVEL: key({
     schema: z.enum(LOG_LEVELS), expects: `one of ${LOG_LEVELS.join(', ')}`, example: 'debug', default: 'info', description: 'How much is logged.',

@@ -13,10 +13,10 @@ export interface TestOperator {
 }
 
 /** Starts an operator by its own composition root, as `fairlead dev` does. */
-export async function startTestOperator({ databaseUrl, keys, url }: { databaseUrl: string; keys: string; url: string }): Promise<TestOperator> {
+export async function startTestOperator({ databaseUrl, keys, url, env = {} }: { databaseUrl: string; keys: string; url: string; env?: Record<string, string> }): Promise<TestOperator> {
   const lines: string[] = [];
   const metrics = new Registry();
-  const config = loadConfig({ DATABASE_URL: databaseUrl, FAIRLEAD_KEYS: keys, FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '5000' }, 'dev');
+  const config = loadConfig({ DATABASE_URL: databaseUrl, FAIRLEAD_KEYS: keys, FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '5000', ...env }, 'dev');
   const operator = await startOperator(config, {
     databaseUrl, keyRing: KeyRing.parse(keys), version: '0.0.0-test', publicUrl: url, metrics, ownPorts: [Number(new URL(url).port)],
     logger: createLogger('trace', { write: (line: string) => void lines.push(line) }),
