@@ -26,6 +26,7 @@ import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
 import { Tools } from './tools.js';
+import { TypeLooks } from './type-looks.js';
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -53,6 +54,7 @@ export class Repositories {
   readonly oauthLeftovers: OAuthLeftovers;
   readonly processes: Processes;
   readonly schedule: Schedule;
+  readonly typeLooks: TypeLooks;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -69,6 +71,7 @@ export class Repositories {
     this.oauthLeftovers = new OAuthLeftovers(manager);
     this.processes = new Processes(manager);
     this.schedule = new Schedule(manager);
+    this.typeLooks = new TypeLooks(manager);
   }
 
   /** The time by the database's clock, which all processes share. */

@@ -9,7 +9,7 @@ const servers: MinimalServer[] = [];
 // Minimal MCP servers, each on a port of its own, all in one process: hosts are told apart by their ports.
 answerQuestions({
   start: async (count) => {
-    for (let index = 0; index < count; index += 1) servers.push(await startMinimal({ keepLog: false }));
+    for (let index = 0; index < count; index += 1) servers.push(await startMinimal({ keepLog: false, stateful: true }));
     return servers.map(({ url }) => url);
   },
   requests: () => servers.reduce((sum, { counts }) => sum + counts.requests, 0),
