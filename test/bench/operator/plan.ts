@@ -20,8 +20,8 @@ export interface Plan {
 const FULL: Plan = {
   types: 10_000, ports: 60, intervalSeconds: 60, warmUpMs: 60_000, measureMs: 300_000, saturationMs: 20_000, enrollments: 2000, tokenSeconds: 120, callsPerSecond: 20, callMs: 300_000, profile: false,
 };
-const QUICK: Plan = { ...FULL, warmUpMs: 20_000, measureMs: 30_000, saturationMs: 10_000, enrollments: 500, tokenSeconds: 30, callMs: 40_000 };
-const SMOKE: Plan = { ...FULL, types: 100, ports: 5, intervalSeconds: 5, warmUpMs: 2000, measureMs: 4000, saturationMs: 1000, enrollments: 20, tokenSeconds: 12, callsPerSecond: 5, callMs: 8000 };
+const QUICK: Plan = { ...FULL, types: 5000, intervalSeconds: 30, warmUpMs: 30_000, measureMs: 30_000, saturationMs: 10_000, enrollments: 500, tokenSeconds: 30, callMs: 40_000 };
+const SMOKE: Plan = { ...FULL, types: 100, ports: 5, intervalSeconds: 5, warmUpMs: 5000, measureMs: 4000, saturationMs: 1000, enrollments: 20, tokenSeconds: 12, callsPerSecond: 5, callMs: 8000 };
 
 /** The help that `--help` prints. */
 export const USAGE = `npm run bench:operator -- [--quick | --smoke] [--profile] [--checks | --refreshes]
