@@ -35,7 +35,7 @@ const DOCUMENT = contractDocument('CallTool');
 const PATIENCE_MS = 6000;
 const REPEATS = 4;
 
-/** One person who calls with all their logins in turn, through any of the APIs, until the signal. With a key, what isn't answered is sent again. */
+/** Calls with any of the logins, through any of the APIs, one call at a time, until the signal. With a key, what isn't answered is sent again. */
 export async function keepCalling(logins: readonly ChaosLogin[], apis: readonly string[], chance: Chance, over: AbortSignal, note: (call: MadeCall) => void): Promise<void> {
   for (let sequence = 0; !over.aborted; sequence += 1) {
     const login = chance.pick(logins)!;

@@ -23,6 +23,8 @@ import { Witness } from './witness.js';
 const ACCESS_TOKEN_TTL = 6;
 const TOKEN_ENDPOINT_MS = 400;
 const FLAPPING = 3;
+/** So many call at the same time, for all people. */
+const CALLERS = 8;
 /** Longer than a lease of a refresh, a heartbeat and a health check's longest wait take together. */
 const SETTLE_MS = 120_000;
 const LOOK_MS = 250;
@@ -86,8 +88,7 @@ export class Chaos {
   async run(progress: (text: string) => void): Promise<Outcome> {
     const { plan, servers, fleet, scene } = this;
     const over = new AbortController();
-    const people = [...Map.groupBy(scene.logins, ({ memberId }) => memberId).values()];
-    const calling = people.map((logins, index) => keepCalling(logins, this.apis, new Chance(plan.seed + 1 + index), over.signal, (call) => void this.#calls.push(call)));
+    const calling = Array.from(Map.groupBy(scene.logins, ({ person }) => person % CALLERS).values(), (logins, index) => keepCalling(logins, this.apis, new Chance(plan.seed + 1 + index), over.signal, (call) => void this.#calls.push(call)));
     const until = Date.now() + plan.forMs;
     const ticker = setInterval(() => progress(this.#tale(until)), 1000);
     await servers.ask('flap', plan.seed);

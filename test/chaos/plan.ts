@@ -15,12 +15,12 @@ authorization server that rotates them, and calls go on. Then everything settles
   --minutes   how long faults go on (2)
   --seconds   the same in seconds
   --seed      of what happens at random; it is printed, and the same seed draws the same faults (their effects depend on timing)
-  --people    how many people call, each with a login at the authorization server and at every other server (8)
+  --people    how many people call, each with a login at the authorization server and at every other server (8, and 8 more for each further minute: logins end on the way)
 `;
 
 /** Reads the flags. @throws for one that isn't known, with what there is */
 export function planOf(flags: readonly string[], seed: number): Plan {
-  const plan: Plan = { forMs: 120_000, seed, people: 8 };
+  const plan: Plan = { forMs: 120_000, seed, people: 0 };
   for (let index = 0; index < flags.length; index += 2) {
     const flag = flags[index]!;
     const text = flags[index + 1] ?? '';
@@ -34,5 +34,6 @@ export function planOf(flags: readonly string[], seed: number): Plan {
       default: throw new Error(`${flag} isn't known.\n\n${USAGE}`);
     }
   }
+  if (plan.people === 0) plan.people = 8 * Math.min(5, Math.max(1, Math.ceil(plan.forMs / 60_000)));
   return plan;
 }

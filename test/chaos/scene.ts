@@ -11,6 +11,8 @@ export interface ChaosLogin {
   name: string;
   enrollmentId: string;
   memberId: string;
+  /** Whose it is, counted. */
+  person: number;
   /** The Fairlead token of the person who calls with it. */
   token: string;
   connectionType: string;
@@ -43,10 +45,10 @@ export async function setScene(
     const flapping: ConnectionType[] = [];
     for (const [index, serverUrl] of servers.flapping.entries()) flapping.push(await world.type({ serverUrl, health: HEALTH }, [MESSAGE], { name: `flapping-${index}` }));
     const logins: ChaosLogin[] = [];
-    for (const person of people) {
+    for (const [number, person] of people.entries()) {
       const caller = await world.caller(person);
       const token = await tokenOf(world, caller, person);
-      const common = { memberId: caller.memberId, token };
+      const common = { memberId: caller.memberId, person: number, token };
       const enrollment = await login(world, guarded, caller);
       const { refreshToken } = (await stored(world, enrollment)).value;
       const credential = await provider.ask('grantOf', refreshToken!);

@@ -78,8 +78,8 @@ test('A seed draws the same again, and another one something else', () => {
 });
 
 test('The flags say how long, and what by; unknown ones are refused', () => {
-  expect(planOf(['--minutes', '3', '--seed', '0'], 9)).toMatchObject({ forMs: 180_000, seed: 0 });
-  expect(planOf([], 9)).toMatchObject({ forMs: 120_000, seed: 9 });
+  expect(planOf(['--minutes', '3', '--seed', '0'], 9)).toMatchObject({ forMs: 180_000, seed: 0, people: 24 });
+  expect(planOf([], 9)).toMatchObject({ forMs: 120_000, seed: 9, people: 16 });
   expect(() => planOf(['--forever', '1'], 9)).toThrow(/--forever isn't known[^]*--minutes/);
   expect(() => planOf(['--minutes'], 9)).toThrow(/lacks its number/);
 });
