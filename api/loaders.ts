@@ -6,8 +6,8 @@ import type { MirrorNamespace } from '#core/store/entities/mirror.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
-import type { Tool } from '#core/store/entities/tool.entity.js';
 import type { Store } from '#core/store/store.js';
+import type { VisibleTool } from '#core/store/tools.js';
 
 /** A page of tools that one viewer may see of one type; equal first and after are read in one statement. */
 export interface ToolPageKey {
@@ -82,19 +82,19 @@ export class Loaders {
   get ownEnrollments(): DataLoader<{ typeId: string; ownerId: string }, Enrollment[], string> {
     return this.#one('ownEnrollments', () => new DataLoader(
       (keys) => perGroup(keys, (key) => key.ownerId, async (group, ownerId) => {
-        const rows = await this.store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId));
-        return (key) => rows.filter((row) => row.connectionTypeId === key.typeId);
+        const rows = Map.groupBy(await this.store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId)), (row) => row.connectionTypeId);
+        return (key) => rows.get(key.typeId) ?? [];
       }),
       { cacheKeyFn: (key) => `${key.typeId} ${key.ownerId}` },
     ));
   }
 
-  get toolPage(): DataLoader<ToolPageKey, Tool[], string> {
+  get toolPage(): DataLoader<ToolPageKey, VisibleTool[], string> {
     return this.#one('toolPage', () => new DataLoader(
       (keys) => perGroup(keys, (key) => JSON.stringify([key.viewerId, key.first, key.after]), async (group) => {
         const { viewerId, first, after } = group[0]!;
-        const rows = await this.store.tools.visible(group.map((key) => key.typeId), viewerId, first, after);
-        return (key) => rows.filter((row) => row.connectionTypeId === key.typeId);
+        const rows = Map.groupBy(await this.store.tools.visible(group.map((key) => key.typeId), viewerId, first, after), (row) => row.connectionTypeId);
+        return (key) => rows.get(key.typeId) ?? [];
       }),
       { cacheKeyFn: (key) => JSON.stringify(key) },
     ));

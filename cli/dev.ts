@@ -1,14 +1,12 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '#core/config/config.js';
 import { DirectoryLock } from '#core/postgres/directory-lock.js';
 import { startEmbeddedPostgres } from '#core/postgres/embedded.js';
 import { StartFault } from '#core/postgres/start-fault.js';
-import { readOrCreateKeyFile } from '#core/vault/key-file.js';
-import { KeyRing } from '#core/vault/key-ring.js';
 import { AdminTokenFile } from './admin-token-file.js';
 import { bindTeam, TRIAL_NAMESPACE } from './control-plane/bind-team.js';
 import type { TrialCluster } from './control-plane/trial-cluster.js';
+import { localKeyRing } from './key-ring.js';
 import type { Settings } from './program.js';
 import { serve, type ApiResources, type RunningApi, type ServingTools } from './serving.js';
 
@@ -43,7 +41,7 @@ export async function runDev(config: Config, tools: ServingTools, kubernetes: Ku
 async function runAll(config: Config, tools: ServingTools, cluster: TrialCluster | null): Promise<void> {
   const { stateDir, databaseUrl } = config;
   // Before the database: who has data without keys has lost them, and is told so below.
-  const keyRing = await openKeyRing(config);
+  const keyRing = await localKeyRing(config);
   const adminToken = new AdminTokenFile(stateDir);
   const ready = (api: RunningApi) => announce(config, api, adminToken, cluster, tools.print);
   const start = async (url: string): Promise<RunningApi> => {
@@ -79,20 +77,6 @@ async function startBoth(config: Config, resources: ApiResources, tools: Serving
     await api.stop();
     throw error;
   }
-}
-
-async function openKeyRing({ keys, stateDir }: Config): Promise<KeyRing> {
-  if (keys !== null) return KeyRing.parse(keys);
-  const path = join(stateDir, 'keys');
-  if (!(await exists(path)) && await exists(join(stateDir, 'postgres', 'data'))) {
-    throw new StartFault('KEYS_MISSING', `The key ring ${path} is gone, and without it no credential in the database of ${stateDir} can be opened. Put the file back, or set FAIRLEAD_KEYS. `
-      + 'To begin anew without the data, remove the whole folder.');
-  }
-  return readOrCreateKeyFile(path);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
 }
 
 /** One line holds the URL; scripts wait for it. */

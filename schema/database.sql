@@ -101,8 +101,8 @@ create table audit_events (
   constraint audit_events_pkey PRIMARY KEY (id),
   constraint audit_events_outcome_check CHECK (outcome = ANY (ARRAY['SUCCEEDED'::text, 'REFUSED'::text, 'FAILED'::text])),
   constraint audit_events_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
-);
-create index audit_events_by_team ON audit_events USING btree (team_id, id DESC);
+) partition by RANGE (id);
+create index audit_events_by_team ON ONLY audit_events USING btree (team_id, id DESC);
 
 create table connection_type_status (
   connection_type_id uuid not null,
@@ -410,7 +410,11 @@ create table processes (
   pid integer not null,
   started_at timestamp with time zone default now() not null,
   heartbeat_at timestamp with time zone default now() not null,
-  constraint processes_pkey PRIMARY KEY (id)
+  role text,
+  keys text[],
+  wraps_with text,
+  constraint processes_pkey PRIMARY KEY (id),
+  constraint processes_role_check CHECK (role = ANY (ARRAY['API'::text, 'OPERATOR'::text]))
 );
 
 create table reconcile_schedule (
@@ -524,9 +528,9 @@ create table tool_calls (
   constraint tool_calls_pkey PRIMARY KEY (id),
   constraint tool_calls_check CHECK ((finished_at IS NULL) = (status = ANY (ARRAY['RUNNING'::text, 'PENDING_APPROVAL'::text]))),
   constraint tool_calls_status_check CHECK (status = ANY (ARRAY['RUNNING'::text, 'SUCCEEDED'::text, 'TOOL_ERROR'::text, 'FAILED'::text, 'CANCELLED'::text, 'OUTCOME_UNKNOWN'::text, 'PENDING_APPROVAL'::text, 'DENIED'::text]))
-);
-create index tool_calls_by_team ON tool_calls USING btree (team_id, id DESC);
-create index tool_calls_running ON tool_calls USING btree (process_id) WHERE (status = 'RUNNING'::text);
+) partition by RANGE (id);
+create index tool_calls_by_team ON ONLY tool_calls USING btree (team_id, id DESC);
+create index tool_calls_running ON ONLY tool_calls USING btree (process_id) WHERE (status = 'RUNNING'::text);
 
 create table tools (
   id uuid not null,

@@ -7,12 +7,14 @@ import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import { newId } from '#core/store/ids.js';
 import { Listener } from '#core/store/listener.js';
 import type { Page, PageRequest } from '#core/store/page.js';
-import { Processes } from '#core/store/processes.js';
 import type { Store } from '#core/store/store.js';
 import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
 import type { ToolSchemas } from '#core/tool/arguments.js';
+import { NO_TRACES, type Traces } from '#core/traces/traces.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Pulse } from '#core/upkeep/pulse.js';
 import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { Vault } from '#core/vault/vault.js';
 import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
 import { candidateTeams, checkInput } from './call-input.js';
@@ -21,7 +23,7 @@ import { CallRunner, type AcceptedCall } from './call-runner.js';
 import { CallViews } from './call-views.js';
 import { CallWaiter } from './call-waiter.js';
 import { Dispatcher } from './dispatch.js';
-import { Findings } from './findings.js';
+import { Findings, type FindingsOptions } from './findings.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
 import { Logins } from './logins.js';
@@ -40,11 +42,15 @@ export interface CallServiceOptions {
   /** Of the same database: for the connections that records and notifications have of their own. */
   databaseUrl: string;
   vault: Vault;
+  /** What the vault opens with; other processes hear which keys this one holds. */
+  keyRing: LiveKeyRing;
   sessions: SessionPool;
   schemas: ToolSchemas;
   /** Renews OAuth logins. */
   tokens: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   enrollLink: EnrollLink;
+  /** Follows calls; left out, none are. */
+  traces?: Traces;
   /** Calls that this process may have in flight. */
   maxInFlight: number;
   logger: Logger;
@@ -53,8 +59,10 @@ export interface CallServiceOptions {
   clock: () => number;
   /** Called once for every call that ended in this process. */
   onEnded?: (call: ToolCall) => void;
-  /** Called when a call found the server's health to be other than it is on record: looks at the type now, and writes what it sees. Never rejects. */
-  typeDue?: (connectionTypeId: string) => Promise<void>;
+  /** What {@link Findings} make due. */
+  due?: FindingsOptions['due'];
+  /** Called with each heartbeat: how many operators live. */
+  onOperators?: (operators: number) => void;
 }
 
 /** What is known of a request when it is refused. */
@@ -112,10 +120,10 @@ export class CallService {
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
-    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
+    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), due: options.due ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
       dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, reservations: this.#reservations, kept: this.#kept,
-      observe: (route, error) => findings.note(route, error), now, clock, logger,
+      observe: (route, error, toolsChanged) => findings.note(route, error, toolsChanged), now, clock, logger,
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
     this.#listener = new Listener({
@@ -123,7 +131,8 @@ export class CallService {
       handlers: { fairlead_changed: (teamId) => this.#cache.invalidate(teamId), fairlead_cancel: (id) => this.#running.cancel(id) },
     });
     this.#life = new ProcessLife({
-      id: this.#processId, processes: new Processes(store.manager), calls: this.#calls, logger,
+      id: this.#processId, processes: store.processes, calls: this.#calls, logger,
+      pulse: new Pulse({ role: 'API', processes: store.processes, keyRing: options.keyRing, logger, ...(options.onOperators !== undefined && { onOperators: options.onOperators }) }),
       cancel: (id) => this.#running.cancel(id), onBeat: () => this.#limits.prune(),
     });
   }
@@ -163,7 +172,18 @@ export class CallService {
    * Makes a call, or finds the one that was made with its idempotency key.
    * @throws {UserFault} for refusals before anything was sent; they are on the audit trail then
    */
-  async call(request: CallRequest): Promise<ToolCallView> {
+  call(request: CallRequest): Promise<ToolCallView> {
+    const { traces = NO_TRACES } = this.#options;
+    return traces.span('mutation callTool', 'SERVER', { 'fairlead.request_id': request.requestId }, async (span) => {
+      const view = await this.#audited(request);
+      const { id, tool, status, error } = view.record;
+      span.add({ 'fairlead.tool_call.id': id, 'fairlead.tool_call.status': status, 'gen_ai.tool.name': tool });
+      if (error !== null) span.failed(error.code);
+      return view;
+    });
+  }
+
+  async #audited(request: CallRequest): Promise<ToolCallView> {
     const about: About = { membership: null, route: null };
     try {
       return await this.#call(request, about);

@@ -7,13 +7,14 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { GraphQLSchema } from 'graphql';
 import type { Registry } from 'prom-client';
 import type { Logger } from '#core/log.js';
+import type { Readiness } from '#core/metrics.js';
 import { createApollo } from './apollo.js';
 import { allowOrigin, answerPreflight } from './cors.js';
 import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer.js';
 import { addExplorer } from './explorer.js';
 import { parseJsonBody } from './json-body.js';
 import { HttpMetrics } from './metrics.js';
-import { addProbes, PROBE_PATHS, type Readiness } from './probes.js';
+import { addProbes, PROBE_PATHS } from './probes.js';
 import { RequestFrames, type RequestFrame } from './request-frame.js';
 import { RequestGuard } from './request-guard.js';
 import { requestIdOf } from './request-id.js';

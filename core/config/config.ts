@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { LogLevel } from '#core/log.js';
+import type { TracesConfig } from '#core/traces/start-traces.js';
 import { ConfigError, type ConfigFault } from './fault.js';
 import { KEYS, type KeyDefinition, type KeyName, type Mode } from './keys.js';
 import { gatherSettings, type Settings } from './settings.js';
@@ -57,6 +58,8 @@ export interface Config {
   migrateOnStart: boolean;
   /** The key ring as text, which `KeyRing.parse` takes; null where a file of the state directory holds it. */
   keys: string | null;
+  /** Absolute; where it is read again, since it may change: the file that `keys` came from. Null where no file of its own was named. */
+  keysFile: string | null;
   /** As text, which `parseAllowRules` takes. */
   egressAllow: string;
   oidc: OidcConfig | null;
@@ -64,10 +67,16 @@ export interface Config {
   mirror: MirrorConfig | null;
   /** Null: no metrics port. */
   metrics: { host: string; port: number } | null;
+  /** How often an operator says that it lives. */
+  operatorHeartbeatMs: number;
+  /** Null: none. */
+  traces: TracesConfig | null;
   logLevel: LogLevel;
   introspection: boolean;
   bodyLimitBytes: number;
   shutdownTimeoutMs: number;
+  /** How long records of calls, and of who did what, are kept at least. */
+  keptDays: { calls: number; audit: number };
   /** Where other programs are looked for: `PATH`. */
   searchPath: string;
   /** What should be logged once logging works. */
@@ -85,7 +94,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, mo
   const values = parseAll(settings, mode);
   settings.faults.push(...crossFaults(values, settings, mode));
   if (settings.faults.length > 0) throw new ConfigError(settings.faults);
-  const config = assemble(values, mode);
+  const config = assemble(values, mode, settings.files.get('FAIRLEAD_KEYS') ?? null);
   return deepFreeze({ ...config, searchPath: env['PATH'] ?? '/usr/bin:/bin', warnings: warningsOf(config) });
 }
 
@@ -133,7 +142,7 @@ function crossFaults(values: Values, { texts }: Settings, mode: Mode): ConfigFau
 }
 
 /** Called without faults only: what has a default is there. */
-function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warnings'> {
+function assemble(values: Values, mode: Mode, keysFile: string | null): Omit<Config, 'searchPath' | 'warnings'> {
   const host = values.HOST!;
   return {
     mode,
@@ -149,6 +158,7 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
     databasePoolSize: values.FAIRLEAD_DATABASE_POOL_SIZE!,
     migrateOnStart: values.FAIRLEAD_MIGRATE === 'auto',
     keys: values.FAIRLEAD_KEYS,
+    keysFile: keysFile === null ? null : resolve(keysFile),
     egressAllow: values.FAIRLEAD_EGRESS_ALLOW!,
     oidc: values.FAIRLEAD_OIDC_ISSUER === null ? null : {
       issuer: values.FAIRLEAD_OIDC_ISSUER,
@@ -168,10 +178,19 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
       leaseNamespace: values.FAIRLEAD_LEASE_NAMESPACE,
     },
     metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
+    operatorHeartbeatMs: values.FAIRLEAD_OPERATOR_HEARTBEAT_MS!,
+    traces: values.OTEL_EXPORTER_OTLP_ENDPOINT === null ? null : {
+      url: `${values.OTEL_EXPORTER_OTLP_ENDPOINT}/v1/traces`,
+      headers: values.OTEL_EXPORTER_OTLP_HEADERS!,
+      serviceName: values.OTEL_SERVICE_NAME!,
+      ratio: values.OTEL_TRACES_SAMPLER_ARG!,
+      propagate: values.FAIRLEAD_TRACE_PROPAGATION!,
+    },
     logLevel: values.FAIRLEAD_LOG_LEVEL!,
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,
     shutdownTimeoutMs: values.FAIRLEAD_SHUTDOWN_TIMEOUT_MS!,
+    keptDays: { calls: values.FAIRLEAD_CALLS_KEPT_DAYS!, audit: values.FAIRLEAD_AUDIT_KEPT_DAYS! },
   };
 }
 

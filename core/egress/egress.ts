@@ -6,6 +6,7 @@ import { guardedFetch, type FetchLimits } from './fetch.js';
 import { Lane } from './lane.js';
 import { resolveBySystem, type Resolve } from './lookup.js';
 import { checkUrl, type Destination, type EgressPolicy } from './policy.js';
+import { NO_TRACES, type Traces } from '../traces/traces.js';
 import { isRedirect, redirectTarget, withoutCredentials } from './redirect.js';
 
 /** One outbound request. */
@@ -27,6 +28,8 @@ export interface EgressRequest {
   redirect?: 'refuse' | 'follow' | 'manual';
   /** Lower-case names of headers that don't go to another origin, besides `authorization`, `cookie` and `proxy-authorization`. */
   credentialHeaders?: string[];
+  /** To an MCP server, which may be told the trace that the request belongs to, where an administrator wants that. */
+  toMcpServer?: boolean;
 }
 
 /** The answer; its body must be read, or given up with `discard`, else its connection stays taken until the deadline. */
@@ -54,6 +57,10 @@ export interface EgressOptions {
   maxConnectionsPerHost?: number;
   /** Requests that may wait per origin; 256 by default. */
   maxQueuePerHost?: number;
+  /** Requests that are part of something that is followed become spans; none are by default. */
+  traces?: Traces;
+  /** Whether MCP servers are told the trace; false by default. */
+  propagateTraces?: boolean;
 }
 
 /** How many redirects are followed. */
@@ -75,6 +82,8 @@ export class Egress {
   readonly #resolve: Resolve;
   readonly #maxConnections: number;
   readonly #maxQueue: number;
+  readonly #traces: Traces;
+  readonly #propagate: boolean;
   readonly #checked = new Map<string, Destination>();
   readonly #lanes = new Map<string, Lane>();
   #closed = false;
@@ -85,6 +94,8 @@ export class Egress {
     this.#resolve = options.resolve ?? resolveBySystem;
     this.#maxConnections = options.maxConnectionsPerHost ?? 64;
     this.#maxQueue = options.maxQueuePerHost ?? 256;
+    this.#traces = options.traces ?? NO_TRACES;
+    this.#propagate = options.propagateTraces ?? false;
     this.fetch = this.fetchWith(DEFAULT_LIMITS);
   }
 
@@ -111,7 +122,7 @@ export class Egress {
    * @throws {EgressError}
    */
   async request(request: EgressRequest): Promise<EgressResponse> {
-    return this.#send(request, this.#destination(request.url), request.headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
+    return this.#traces.active ? this.#traced(request) : this.#start(request, request.headers);
   }
 
   /** `fetch` behind the same guard, with these bounds for every request. Rejects with {@link EgressError}, or with the signal's reason when that fired. */
@@ -130,6 +141,23 @@ export class Egress {
     const lanes = [...this.#lanes.values()];
     this.#lanes.clear();
     await Promise.all(lanes.map((lane) => lane.close()));
+  }
+
+  #start(request: EgressRequest, headers: Record<string, string> | undefined): Promise<EgressResponse> {
+    return this.#send(request, this.#destination(request.url), headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
+  }
+
+  /** A span until the head of the answer is there. Neither path nor query, which may hold secrets. https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span */
+  #traced(request: EgressRequest): Promise<EgressResponse> {
+    const { url, host, port } = this.#destination(request.url);
+    const facts = { 'http.request.method': request.method, 'server.address': host, 'server.port': port, 'url.scheme': url.protocol.slice(0, -1) };
+    return this.#traces.span(request.method, 'CLIENT', facts, async (span) => {
+      const traceparent = this.#propagate && request.toMcpServer === true ? this.#traces.traceparent : null;
+      const response = await this.#start(request, traceparent === null ? request.headers : { ...request.headers, traceparent });
+      span.add({ 'http.response.status_code': response.status });
+      if (response.status >= 400) span.failed(String(response.status));
+      return response;
+    });
   }
 
   #destination(url: string | URL): Destination {

@@ -17,11 +17,6 @@ export function parseLossless(text: string, maxDepth = MAX_JSON_DEPTH): unknown 
   return restore(parse(markNumbers(text, lossy, mark)), mark);
 }
 
-/** Whether {@link parseLossless} would keep a number of this text as its source. The text should be valid JSON. */
-export function hasUnsafeInteger(text: string): boolean {
-  return surveyJson(text).lossy.length > 0;
-}
-
 /** Writes JSON; the counterpart of {@link parseLossless}: `RawNumber`s come out exactly as they were written. */
 export function stringifyLossless(value: unknown): string {
   return JSON.stringify(value);

@@ -5,9 +5,12 @@ export function scopeUnion(...lists: readonly (readonly string[])[]): string[] {
   return [...new Set(lists.flat())];
 }
 
-/** Whether everything that is wanted was granted. */
-export function scopesCover(granted: readonly string[], wanted: readonly string[]): boolean {
-  return wanted.every((scope) => granted.includes(scope));
+/**
+ * What of a peer's list can be a scope; the rest is left out, so that none passes for two, turns the text around it, or fails to be stored.
+ * https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+ */
+export function properScopes(said: readonly unknown[]): string[] {
+  return said.filter((scope): scope is string => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope));
 }
 
 /**

@@ -126,6 +126,12 @@ export class Enrollments {
     );
   }
 
+  /** Its credential is to be tried, and its own list of tools read, as soon as that may be. */
+  async tryAgain(id: string): Promise<void> {
+    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { triedAt: null });
+    await new Schedule(this.manager).mark('Enrollment', [id]);
+  }
+
   /** A deleted enrollment is no error. */
   async updateStatus(id: string, values: Partial<Omit<EnrollmentStatus, 'enrollmentId'>>): Promise<void> {
     await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...storableJson(values), updatedAt: new Date() });

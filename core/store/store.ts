@@ -23,11 +23,13 @@ import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
 import { OAuthGrants } from './oauth-grants.js';
 import { OAuthLeftovers } from './oauth-leftovers.js';
+import { Partitions } from './partitions.js';
 import { Processes } from './processes.js';
 import { Schedule } from './schedule.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
+import { ToolCalls } from './tool-calls.js';
 import { Tools } from './tools.js';
 
 /** How a store is opened. */
@@ -58,6 +60,8 @@ export class Repositories {
   readonly schedule: Schedule;
   readonly mirrorNamespaces: MirrorNamespaces;
   readonly mirrorObjects: MirrorObjects;
+  readonly toolCalls: ToolCalls;
+  readonly partitions: Partitions;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -76,6 +80,8 @@ export class Repositories {
     this.schedule = new Schedule(manager);
     this.mirrorNamespaces = new MirrorNamespaces(manager);
     this.mirrorObjects = new MirrorObjects(manager);
+    this.toolCalls = new ToolCalls(manager);
+    this.partitions = new Partitions(manager);
   }
 
   /** The time by the database's clock, which all processes share. */

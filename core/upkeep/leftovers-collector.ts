@@ -49,6 +49,7 @@ export class LeftoverCollector {
   /** Writes one down. */
   async insert(repositories: Repositories, { outcome = 'PENDING', message = '', ...leftover }: Omit<NewLeftover, 'outcome' | 'message'> & Partial<NewLeftover>): Promise<void> {
     await repositories.oauthLeftovers.insert({ ...leftover, outcome, message }, GIVE_UP_AFTER_MS[leftover.kind]);
+    if (outcome !== 'PENDING') await auditEnd(repositories, leftover, outcome);
   }
 
   async #tokens(repositories: Repositories, enrollmentId: string): Promise<string | null> {
@@ -89,6 +90,14 @@ export class LeftoverCollector {
     const { clientSecret } = await this.options.registry.secrets(client);
     return { clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod };
   }
+}
+
+/** Says on the audit trail how it ended, in the transaction in which it ends. */
+export async function auditEnd(repositories: Repositories, { id, teamId, kind, subjectName }: Pick<OAuthLeftover, 'id' | 'teamId' | 'kind' | 'subjectName'>, outcome: Exclude<OAuthLeftover['outcome'], 'PENDING'>): Promise<void> {
+  await repositories.audit.append({
+    teamId, actorId: null, actorName: 'Fairlead', onBehalfOfName: null, tokenId: null, action: kind === 'TOKENS' ? 'revokeLogin' : 'deleteClient', subjectType: kind === 'TOKENS' ? 'Enrollment' : 'ConnectionType',
+    subjectId: null, subjectName, outcome: outcome === 'REVOKED' ? 'SUCCEEDED' : 'FAILED', code: outcome === 'REVOKED' ? null : outcome, requestId: id,
+  });
 }
 
 /** Seals what undoing takes. */

@@ -11,7 +11,7 @@ import type { CredentialBox } from './credential-box.js';
 import type { Login, OAuthTokens } from './oauth-tokens.js';
 import { ProviderUnavailable } from './oauth-tokens-wait.js';
 import { credentialVerdict } from './observations.js';
-import { AT_ONCE, RunOver, type CheckRun } from './run.js';
+import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { StatusWriter, type CredentialTrial, type SharedList } from './status-writer.js';
 
 /** Looks at a server, with or without a credential; never throws for what the server does. */
@@ -24,7 +24,7 @@ export interface UpkeepOptions {
   probe: Prober;
   now: () => Date;
   /** Keeps the OAuth of types true, after each look at their servers; left out where there is none. */
-  oauth?: { check(type: ConnectionType, report: ProbeReport): Promise<void> };
+  oauth?: { check(type: ConnectionType, report: ProbeReport, run: CheckRun): Promise<void> };
   /** Renews OAuth logins before they are tried, and once when they are refused; left out where there are none. */
   tokens?: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   /** Called after something that callers rely on was written outside of a caller's transaction. Other processes hear `fairlead_changed`. */
@@ -77,7 +77,7 @@ export class Upkeep {
     const shared = report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS';
     await this.#write(type.teamId, run, (repositories) => this.status.writeType(repositories, type, report, shared, run.routine));
     run.signal?.throwIfAborted();
-    if (run.oauth) await this.options.oauth?.check(type, report);
+    if (run.oauth) await this.options.oauth?.check(type, report, run);
     if (!run.routine) await this.readLogins(typeId);
   }
 
@@ -102,11 +102,9 @@ export class Upkeep {
     await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, work));
   }
 
-  async #write(teamId: string, { signal, holds }: CheckRun, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
-    signal?.throwIfAborted();
-    const changed = await this.options.store.transaction(async (repositories) => {
+  async #write(teamId: string, run: CheckRun, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
+    const changed = await writeInRun(this.options.store, run, async (repositories) => {
       const written = await work(repositories);
-      if (holds !== undefined && !(await holds(repositories))) throw new RunOver('somebody else reconciles this object by now');
       if (written) await repositories.announce(teamId);
       return written;
     });

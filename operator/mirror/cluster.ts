@@ -15,11 +15,11 @@ const APPLY = 'application/apply-patch+yaml';
 /** Field managers: one of specs, one of status. */
 const MANAGER = 'fairlead-mirror';
 const STATUS_MANAGER = 'fairlead-status';
-const VANISHING_KNOWN_MS = 2000;
 
 /** What the mirror does to a cluster: one method, one request, and what comes back goes into the cache. */
 export class Cluster {
-  readonly #vanishing = new Map<string, { until: number; answer: Promise<boolean> }>();
+  /** Questions under way, shared by all who ask meanwhile; an answer is of no use to who asks later. */
+  readonly #vanishing = new Map<string, Promise<boolean>>();
 
   constructor(private readonly client: KubeClient, private readonly cache: ObjectCache) {}
 
@@ -104,12 +104,10 @@ export class Cluster {
    * refuses that while the CRD goes, with 405.
    */
   vanishing(kind: MirroredKind, namespace: string): Promise<boolean> {
-    const known = this.#vanishing.get(kind);
-    if (known !== undefined && known.until > performance.now()) return known.answer;
-    const answer = this.#askVanishing(kind, namespace);
-    this.#vanishing.set(kind, { until: performance.now() + VANISHING_KNOWN_MS, answer });
-    answer.catch(() => this.#vanishing.delete(kind));
-    return answer;
+    const key = `${kind} ${namespace}`;
+    const asked = this.#vanishing.get(key) ?? this.#askVanishing(kind, namespace).finally(() => this.#vanishing.delete(key));
+    this.#vanishing.set(key, asked);
+    return asked;
   }
 
   async #askVanishing(kind: MirroredKind, namespace: string): Promise<boolean> {

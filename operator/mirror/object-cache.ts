@@ -3,10 +3,14 @@ import type { CustomResource, MirroredKind } from '../manifest/resources.js';
 /** What is known of a collection: nothing yet, all of it, or that there is none (404: its CRD isn't there). */
 export type CollectionState = 'UNKNOWN' | 'COMPLETE' | 'MISSING';
 
+const MOST_GONE = 10_000;
+
 /** The custom resources as the API server last said they are. Written by reflectors and by the answers to our own writes; what it gives is not to be changed. */
 export class ObjectCache {
   readonly #objects = new Map<string, CustomResource>();
   readonly #collections = new Map<string, CollectionState>();
+  /** Uids of what is gone, newest last: an answer to a write of ours may come after the watch has said so. */
+  readonly #gone = new Set<string>();
 
   /** @param scopes the namespaces that are followed; null: all of them, as one */
   constructor(private readonly scopes: readonly string[] | null) {}
@@ -41,6 +45,7 @@ export class ObjectCache {
 
   /** Takes one object; whether it is news. */
   changed(object: CustomResource): boolean {
+    if (this.#gone.has(object.metadata.uid)) return false;
     const key = keyOf(object.kind as MirroredKind, object.metadata.namespace, object.metadata.name);
     const known = this.#objects.get(key);
     if (known?.metadata.uid === object.metadata.uid && BigInt(known.metadata.resourceVersion) >= BigInt(object.metadata.resourceVersion)) return false;
@@ -50,6 +55,8 @@ export class ObjectCache {
 
   /** One object is gone; not another one of its name that is there by now. */
   deleted(object: CustomResource): boolean {
+    this.#gone.add(object.metadata.uid);
+    if (this.#gone.size > MOST_GONE) this.#gone.delete(this.#gone.values().next().value!);
     const key = keyOf(object.kind as MirroredKind, object.metadata.namespace, object.metadata.name);
     if (this.#objects.get(key)?.metadata.uid !== object.metadata.uid) return false;
     return this.#objects.delete(key);

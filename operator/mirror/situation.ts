@@ -1,7 +1,7 @@
 import type { MirrorNamespace, MirrorObject } from '#core/store/entities/mirror.entity.js';
 import type { Claim } from '#core/store/schedule.js';
 import type { Repositories, Store } from '#core/store/store.js';
-import { RunOver } from '#core/upkeep/run.js';
+import { writeInRun } from '#core/upkeep/run.js';
 import type { CustomResource } from '../manifest/resources.js';
 import type { Verdict } from './conditions.js';
 
@@ -28,9 +28,8 @@ export interface Outcome {
 
 /** Runs `work` in a transaction that is rolled back if the run doesn't count any more; the team hears of it. */
 export async function fenced<T>(store: Store, claim: Claim, teamId: string, work: (repositories: Repositories) => Promise<T>): Promise<T> {
-  return store.transaction(async (repositories) => {
+  return writeInRun(store, { holds: (repositories) => repositories.schedule.holds(claim) }, async (repositories) => {
     const result = await work(repositories);
-    if (!(await repositories.schedule.holds(claim))) throw new RunOver('somebody else reconciles this object by now');
     await repositories.announce(teamId);
     return result;
   });

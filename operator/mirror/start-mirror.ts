@@ -1,6 +1,7 @@
 import type { Config, MirrorConfig } from '#core/config/config.js';
 import type { Logger } from '#core/log.js';
 import type { Store } from '#core/store/store.js';
+import type { Traces } from '#core/traces/traces.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
 import type { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import type { TypeOAuth } from '#core/upkeep/type-oauth.js';
@@ -41,6 +42,9 @@ export interface MirrorResources {
   oauth: TypeOAuth;
   registry: OAuthClientRegistry;
   metrics: OperatorMetrics;
+  traces: Traces;
+  /** After so long a silence of a worker's others take over. */
+  deadAfterMs: number;
   publicUrl: string;
   version: string;
   logger: Logger;
@@ -150,7 +154,7 @@ async function begin(resources: MirrorResources, client: KubeClient, signal: Abo
     exporter: new Exporter({ store, cluster, events }),
     burial: new Burial({ store, cluster, events, graceSeconds: mirror.graceSeconds, logger }),
   });
-  const worker = new Worker({ id: workerId, schedule: store.schedule, reconcilers: [objects, new MirrorNamespaceReconciler({ store, binder })], metrics, logger, clock, random, slots: SLOTS, perLane: SLOTS });
+  const worker = new Worker({ id: workerId, schedule: store.schedule, reconcilers: [objects, new MirrorNamespaceReconciler({ store, binder })], metrics, traces: resources.traces, deadAfterMs: resources.deadAfterMs, logger, clock, random, slots: SLOTS, perLane: SLOTS });
   const watch = new ClusterWatch({ client, cache, binder, marker, swept, namespaces: mirror.namespaces, logger, random });
   const end = async (): Promise<void> => {
     await worker.stop(resources.config.shutdownTimeoutMs);

@@ -16,7 +16,7 @@ export class OperatorMetrics {
   readonly #late: Histogram<'name'>;
   readonly #requests: Counter<'method' | 'code'>;
 
-  constructor(registry: Registry) {
+  constructor(private readonly registry: Registry) {
     const registers = [registry];
     const controller = ['controller'] as const;
     this.#runs = new Counter({ name: 'controller_runtime_reconcile_total', help: 'Runs, by kind and result.', labelNames: ['controller', 'result'], registers });
@@ -31,6 +31,14 @@ export class OperatorMetrics {
     this.#requests = new Counter({ name: 'rest_client_requests_total', help: 'Requests to the Kubernetes API server, by method and status.', labelNames: ['method', 'code'], registers });
     this.#late = new Histogram({
       name: 'workqueue_queue_duration_seconds', help: 'How late objects were claimed.', labelNames: ['name'], buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300], registers,
+    });
+  }
+
+  /** @param ageMs how long ago the database last took a heartbeat of this operator */
+  watchHeartbeat(ageMs: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name: 'fairlead_operator_heartbeat_age_seconds', help: 'How long ago the database last took a heartbeat of this operator; others take its work over when it is too long.', registers: [this.registry],
+      collect: () => gauge.set(ageMs() / 1000),
     });
   }
 

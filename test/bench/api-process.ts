@@ -16,13 +16,13 @@ const TICK_MICROS = 10_000;
 export class ApiProcess {
   private constructor(private readonly child: ChildProcess, readonly url: string, private readonly directory: string) {}
 
-  /** Starts it, and waits until it is ready. `nodeOptions` are for Node itself: to make a profile. */
-  static async start(directory: string, nodeOptions: string[] = []): Promise<ApiProcess> {
+  /** Starts it, and waits until it is ready. `nodeOptions` are for Node itself: to make a profile. `settings` are further ones of Fairlead. */
+  static async start(directory: string, nodeOptions: string[] = [], settings: Record<string, string> = {}): Promise<ApiProcess> {
     const log = join(directory, `api-${Date.now()}.log`);
     const output = openSync(log, 'a');
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [...nodeOptions, COMMAND, 'dev'], {
-      env: { PATH, HOME: directory, PORT: '0', FAIRLEAD_STATE_DIR: join(directory, 'state') }, stdio: ['ignore', output, output],
+      env: { PATH, HOME: directory, PORT: '0', FAIRLEAD_STATE_DIR: join(directory, 'state'), ...settings }, stdio: ['ignore', output, output],
     });
     closeSync(output);
     // However this process ends, the API doesn't outlive it.

@@ -4,6 +4,7 @@ import { loadConfig } from '#core/config/config.js';
 import { createLogger } from '#core/log.js';
 import { migrate } from '#core/store/migrate.js';
 import { KeyRing } from '#core/vault/key-ring.js';
+import { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { contractDocument } from './contract.js';
 import { createDatabase, type TestDatabase, type Template } from './database.js';
 
@@ -83,7 +84,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     ...(options.egressAllowLoopback === false && { localMode: false }),
   };
   const api = await startApi(config, {
-    databaseUrl: database.url, keyRing: KeyRing.parse(keys), logger, version: '0.0.0-test', onStatement: options.onStatement,
+    databaseUrl: database.url, keyRing: new LiveKeyRing(KeyRing.parse(keys)), logger, version: '0.0.0-test', onStatement: options.onStatement,
     adminToken: { read: async () => adminToken, write: async (token) => { adminToken = token; } },
   });
 

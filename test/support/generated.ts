@@ -1,6 +1,6 @@
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { createSchema } from '#api/schema.js';
-import { configDocument } from '#core/config/document.js';
+import { configDocument } from './config-document.js';
 import { crdDocument } from '#operator/manifest/crd.js';
 import { dumpSchema } from './schema-dump.js';
 

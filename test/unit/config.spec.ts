@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '#core/config/config.js';
-import { configDocument, GENERATE_COMMAND } from '#core/config/document.js';
+import { configDocument, GENERATE_COMMAND } from '#test/support/config-document.js';
 import { ConfigError, type ConfigFault } from '#core/config/fault.js';
 import type { Mode } from '#core/config/keys.js';
 
@@ -36,7 +36,7 @@ describe('Without any setting', () => {
   test('fairlead dev runs locally on the defaults of the contract', () => {
     expect(loadConfig({}, 'dev')).toEqual({
       mode: 'dev', localMode: true, host: '127.0.0.1', port: 4000, publicUrl: null, clientMetadataUrl: null, returnOrigins: [], corsOrigins: [], stateDir: resolve('.fairlead'), databaseUrl: null, databasePoolSize: 10,
-      migrateOnStart: true, keys: null, egressAllow: '', oidc: null, metrics: null, logLevel: 'info', introspection: true, bodyLimitBytes: 1_048_576,
+      migrateOnStart: true, keys: null, keysFile: null, keptDays: { calls: 90, audit: 400 }, egressAllow: '', oidc: null, metrics: null, operatorHeartbeatMs: 5000, traces: null, logLevel: 'info', introspection: true, bodyLimitBytes: 1_048_576,
       shutdownTimeoutMs: 10_000, searchPath: '/usr/bin:/bin', warnings: [],
     });
   });

@@ -1,6 +1,7 @@
 import type { Claim } from '#core/store/schedule.js';
-import type { Store } from '#core/store/store.js';
+import type { Repositories, Store } from '#core/store/store.js';
 import { secretNearingExpiry } from '#core/upkeep/oauth-clients.js';
+import { writeInRun } from '#core/upkeep/run.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import type { Reconciler, ReconcileResult } from '../../runtime/reconciler.js';
 import { discoveryIsDue, nextLookMs, ownListHasEnded } from './policies.js';
@@ -23,15 +24,15 @@ export class ConnectionTypeReconciler implements Reconciler {
     const { store, upkeep, random } = this.options;
     const before = await this.#gather(claim.id);
     if (before === null) return 'GONE';
-    await upkeep.checkType(claim.id, { routine: true, oauth: discoveryIsDue(before), signal, holds: (repositories) => repositories.schedule.holds(claim) });
+    const run = { signal, holds: (repositories: Repositories) => repositories.schedule.holds(claim) };
+    await upkeep.checkType(claim.id, { routine: true, oauth: discoveryIsDue(before), ...run });
     signal.throwIfAborted();
 
     const type = await store.connectionTypes.byId(claim.id);
     const [status] = await store.connectionTypes.statuses([claim.id]);
     if (type === null || status === undefined) return 'GONE';
     const requeueAfterMs = nextLookMs(type.spec.health.intervalSeconds * 1000, status.failedChecks, random());
-    await store.transaction(async (repositories) => {
-      if (!(await repositories.schedule.holds(claim))) return;
+    await writeInRun(store, run, async (repositories) => {
       const now = await repositories.now();
       await repositories.connectionTypes.updateStatus(claim.id, { nextCheckAt: new Date(now.getTime() + requeueAfterMs) });
       if (ownListHasEnded(before.toolsSource, status.toolsSource)) await repositories.schedule.mark('Enrollment', await repositories.enrollments.withoutTools(claim.id));

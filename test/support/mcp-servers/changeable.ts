@@ -10,6 +10,11 @@ export interface ListedTool {
   [member: string]: unknown;
 }
 
+function announced(response: ServerResponse, answer: object): void {
+  const events = [{ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }, answer];
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(events.map((one) => `data: ${JSON.stringify(one)}\n\n`).join(''));
+}
+
 const PROTOCOL = '2025-11-25';
 
 /** A server of the legacy era that can be changed, stopped and started again on its port while it is connected to. */
@@ -24,6 +29,8 @@ export class ChangeableServer {
   readonly logins: (string | null)[] = [];
   /** The same of each call of a tool that it answered. */
   readonly calls: (string | null)[] = [];
+  /** Calls are answered in a stream that says first that the list of tools has changed. */
+  announces = false;
   /** Requests so far. */
   requests = 0;
   #server: Server | null = null;
@@ -74,7 +81,7 @@ export class ChangeableServer {
       case 'tools/list': return reply({ tools: this.toolsOf.get(String(login)) ?? this.tools });
       case 'tools/call':
         this.calls.push(login as string | null);
-        return reply({ content: [{ type: 'text', text: String(login) }] });
+        return this.announces ? announced(response, { jsonrpc: '2.0', id: message.id, result: { content: [] } }) : reply({ content: [{ type: 'text', text: String(login) }] });
       case 'ping': return reply({});
       default: return sendJson(response, 200, { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
     }

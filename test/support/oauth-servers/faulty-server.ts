@@ -45,7 +45,10 @@ interface Code extends FaultyGrant {
 /** Starts both on free ports of 127.0.0.1. Without faults it is correct: PKCE, rotating refresh tokens, dynamic registration with management, revocation, `iss` in answers. */
 export async function startFaultyAuthorizationServer({ faults = {}, guard, path = '' }: { faults?: Faults; guard?: Partial<Guard>; path?: string } = {}): Promise<FaultyServer> {
   const seen: SeenRequest[] = [];
-  const listener = await listen((request, response) => void record(request, seen).then((entry) => server.answer(request, response, entry)), path, seen);
+  const listener = await listen((request, response) => void record(request, seen).then(async (entry) => {
+    await server.faults.before?.(entry.path);
+    server.answer(request, response, entry);
+  }), path, seen);
   const server = new Server(listener, faults);
   const mcp = await startGuardedMcp({ authorizationServers: [listener.url], verify: (token) => Promise.resolve(server.verify(token)), ...guard });
   return Object.assign(server, { mcp, close: async () => { await Promise.all([mcp.close(), listener.close()]); } });

@@ -1,4 +1,4 @@
-import { KEYS, MODES, type KeyDefinition } from './keys.js';
+import { KEYS, MODES, type KeyDefinition } from '#core/config/keys.js';
 
 /** How to make `schema/config.md` anew. */
 export const GENERATE_COMMAND = 'npm run generate:config';
