@@ -4,6 +4,7 @@ import type { SessionPool } from '#core/mcp/session-pool.js';
 import { CallLog } from '#core/store/call-log.js';
 import { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import { IdSource } from '#core/store/id-source.js';
 import { newId } from '#core/store/ids.js';
 import { Listener } from '#core/store/listener.js';
 import type { Page, PageRequest } from '#core/store/page.js';
@@ -71,6 +72,14 @@ interface About {
   route: Route | null;
 }
 
+/** A call that may be sent. */
+interface Admitted {
+  request: CallRequest;
+  call: AcceptedCall;
+  /** See {@link CallLimits.enter}. */
+  leave: () => void;
+}
+
 /** How long an end may wait for other records to go with (design section 6, step 5: 50 ms at the most). */
 const LINGER_MS = 25;
 const CANCEL_WAIT_MS = 10_000;
@@ -84,6 +93,7 @@ const CANCEL_WAIT_MS = 10_000;
  */
 export class CallService {
   readonly #options: CallServiceOptions;
+  readonly #ids: IdSource;
   readonly #processId = newId();
   readonly #calls: ToolCalls;
   readonly #log: CallLog;
@@ -108,10 +118,11 @@ export class CallService {
   constructor(options: CallServiceOptions) {
     const { store, databaseUrl, vault, sessions, schemas, logger, now, clock } = options;
     this.#options = options;
+    this.#ids = new IdSource(() => now().getTime());
     this.#calls = new ToolCalls(store.manager);
     this.#log = new CallLog(databaseUrl);
     this.#reservations = new CallReservations(databaseUrl);
-    this.#records = new Records({ write: (calls) => this.#log.write(calls), logger, lingerMs: LINGER_MS });
+    this.#records = new Records({ write: (calls, awaited) => this.#log.write(calls, awaited), logger, lingerMs: LINGER_MS });
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, this.#kept);
     this.#idempotency = new Idempotency(this.#reservations, vault);
@@ -235,12 +246,25 @@ export class CallService {
     checkInput(request);
     const candidates = candidateTeams(request);
     if (candidates.length === 1) about.membership = candidates[0]!;
-    const key = request.idempotencyKey ?? null;
-    const earlier = key === null ? null : await this.#idempotency.find(request, key, candidates);
-    if (earlier !== null) return this.#earlier(request, earlier);
+    if (request.idempotencyKey == null) return this.#begin(await this.#admit(request, about, candidates, began));
+    // Where the team is known, the reservation itself finds out whether the key is taken: the first use of a key, which is the usual one, asks nobody before.
+    const asked = candidates.length === 1 ? null : await this.#earlier(request, candidates);
+    if (asked !== null) return asked;
+    return this.#begin(await this.#admit(request, about, candidates, began).catch(async (error: unknown) => {
+      // An outcome is given again whatever has become of type, enrollment and limits since.
+      const earlier = error instanceof UserFault && error.code !== 'IDEMPOTENCY_MISMATCH' ? await this.#earlier(request, candidates) : null;
+      if (earlier === null) throw error;
+      return earlier;
+    }));
+  }
 
+  /** Everything that may refuse a call, up to its reservation. The call that holds its key already, where that is so. */
+  async #admit(request: CallRequest, about: About, candidates: readonly Membership[], began: number): Promise<Admitted | ToolCallView> {
     const found = about.route = await this.#routes.find(request, candidates);
     const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
+    // A repetition needs no login, and shouldn't wait for one.
+    const repeated = request.idempotencyKey != null && this.#logins.mustWait(found) ? await this.#earlier(request, candidates) : null;
+    if (repeated !== null) return repeated;
     const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
     const membership = about.membership = membershipIn(request.principal, route.teamId)!;
     const tool = await this.#catalog.callable(route, request.tool);
@@ -249,17 +273,21 @@ export class CallService {
 
     const leave = this.#limits.enter(route.typeId, route.spec.calls);
     const record = this.#record(request, route, membership);
-    const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(); throw error; });
-    if (!reserved) {
-      leave();
-      const winner = await this.#idempotency.find(request, key!, candidates);
-      if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
-      return this.#earlier(request, winner);
-    }
-    const ended = this.#run({ record, route, tool, arguments: request.arguments, deadline }, request.signal, leave);
+    const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
+    if (reserved) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline } };
+    leave(true);
+    const winner = await this.#earlier(request, candidates);
+    if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
+    return winner;
+  }
+
+  #begin(admitted: Admitted | ToolCallView): Promise<ToolCallView> | ToolCallView {
+    if (!('call' in admitted)) return admitted;
+    const { request, call, leave } = admitted;
+    const ended = this.#run(call, request.signal, leave);
     if (request.wait) return ended;
     ended.catch(() => undefined);
-    return { record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
+    return { record: call.record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
   }
 
   /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. */
@@ -288,8 +316,10 @@ export class CallService {
     return this.#reservations.reserve(record, sealed, key == null ? null : await this.#idempotency.claim(request, key, membership));
   }
 
-  /** The call that holds the key: its outcome, or itself while it runs. */
-  async #earlier(request: CallRequest, id: string): Promise<ToolCallView> {
+  /** The call that holds the request's key: its outcome, or itself while it runs; null where the key is free. */
+  async #earlier(request: CallRequest, candidates: readonly Membership[]): Promise<ToolCallView | null> {
+    const id = await this.#idempotency.find(request, request.idempotencyKey!, candidates);
+    if (id === null) return null;
     if (request.wait) await this.#waiter.ended(id, request.timeoutMs ?? 600_000, request.signal);
     const record = await this.#calls.byId(id);
     if (record === null) throw new InvariantBroken(`call ${id} has a key but no record`);
@@ -299,7 +329,7 @@ export class CallService {
   #record(request: CallRequest, route: Route, { memberId }: Membership): ToolCall {
     const { principal, requestId, tool, wait, idempotencyKey } = request;
     return {
-      id: newId(), teamId: route.teamId, processId: this.#processId, callerId: memberId, callerName: principal.displayName, onBehalfOfId: null, onBehalfOfName: null,
+      id: this.#ids.next(), teamId: route.teamId, processId: this.#processId, callerId: memberId, callerName: principal.displayName, onBehalfOfId: null, onBehalfOfName: null,
       tokenId: principal.tokenId, requestId, connectionTypeId: route.typeId, connectionTypeName: route.typeName, enrollmentId: route.enrollmentId,
       enrollmentLabel: route.enrollmentLabel, tool, status: 'RUNNING', error: null, startedAt: this.#options.now(), finishedAt: null, durationMs: null,
       kept: idempotencyKey != null || !wait, cancelRequestedAt: null,

@@ -8,6 +8,7 @@ import { resolveBySystem, type Resolve } from './lookup.js';
 import { checkUrl, type Destination, type EgressPolicy } from './policy.js';
 import { NO_TRACES, type Traces } from '../traces/traces.js';
 import { isRedirect, redirectTarget, withoutCredentials } from './redirect.js';
+import { requestBytes } from './request-head.js';
 
 /** One outbound request. */
 export interface EgressRequest {
@@ -193,9 +194,9 @@ export class Egress {
   async #exchange(destination: Destination, request: EgressRequest, headers: Record<string, string> | undefined, deadline: number): Promise<Answer> {
     if (this.#closed) throw new EgressError('ABORTED', 'shutting down', { sent: 'NOTHING' });
     const { url } = destination;
-    const options = { path: url.pathname + url.search, method: request.method, headers: headerList(headers), body: request.body };
+    const bytes = requestBytes({ path: url.pathname + url.search, host: url.host, method: request.method, headers, body: request.body });
     const exchange = new Exchange(url.origin, { deadline, maxBytes: request.maxBytes, signal: request.signal });
-    this.#laneTo(destination).send(options, exchange);
+    this.#laneTo(destination).send(bytes, exchange);
     try {
       return await exchange.answer;
     } catch (error) {
@@ -236,21 +237,6 @@ export class Egress {
   #logRefusal(error: EgressError): void {
     this.#logger?.info({ reason: error.message }, 'egress refused');
   }
-}
-
-/** A flat list, which undici takes without walking an object twice. `Host` would let a caller reach another virtual host than the one that was checked. */
-function headerList(headers: Record<string, string> | undefined): string[] {
-  const list = ['accept-encoding', 'identity'];
-  let named = false;
-  for (const name in headers) {
-    const lower = name.toLowerCase();
-    if (lower === 'accept-encoding') continue;
-    if (lower === 'host') throw new EgressError('REFUSED', 'a Host header', { sent: 'NOTHING', publicMessage: 'the Host header cannot be set' });
-    if (lower === 'user-agent') named = true;
-    list.push(name, headers[name]!);
-  }
-  if (!named) list.push('user-agent', 'fairlead');
-  return list;
 }
 
 function responseFrom(answer: Answer, url: URL): EgressResponse {

@@ -31,6 +31,7 @@ import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
 import { ToolCalls } from './tool-calls.js';
 import { Tools } from './tools.js';
+import { TypeLooks } from './type-looks.js';
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -62,6 +63,7 @@ export class Repositories {
   readonly mirrorObjects: MirrorObjects;
   readonly toolCalls: ToolCalls;
   readonly partitions: Partitions;
+  readonly typeLooks: TypeLooks;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -82,6 +84,7 @@ export class Repositories {
     this.mirrorObjects = new MirrorObjects(manager);
     this.toolCalls = new ToolCalls(manager);
     this.partitions = new Partitions(manager);
+    this.typeLooks = new TypeLooks(manager);
   }
 
   /** The time by the database's clock, which all processes share. */

@@ -145,7 +145,8 @@ export class Worker {
     try {
       const result = await this.#traced(claim, () => this.#withinDeadline(claim, controller));
       metrics.ended(claim.kind, result === 'GONE' ? 'success' : 'requeue_after', false, (clock() - began) / 1000);
-      await this.#finish(claim, result === 'GONE' ? null : result.requeueAfterMs, 0);
+      if (result === 'GONE') await this.#finish(claim, null, 0);
+      else if (result.ended !== true) await this.#finish(claim, result.requeueAfterMs, 0);
     } catch (error) {
       const terminal = error instanceof InvariantBroken;
       metrics.ended(claim.kind, 'error', terminal, (clock() - began) / 1000);

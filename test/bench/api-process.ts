@@ -1,16 +1,14 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { cpuMicros, residentMiB } from './process-usage.js';
 
 const COMMAND = fileURLToPath(new URL('../../../bin/fairlead.js', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
-/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html : 100 ticks a second on every Linux that Node runs on. */
-const TICK_MICROS = 10_000;
 
 /** The API as shipped: `fairlead dev` on a state directory, with its embedded PostgreSQL. */
 export class ApiProcess {
@@ -43,20 +41,13 @@ export class ApiProcess {
   }
 
   /** Resident memory in MiB: of this process alone, without PostgreSQL's. */
-  async residentMiB(): Promise<number> {
-    try {
-      const status = await readFile(`/proc/${this.child.pid}/status`, 'utf8');
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) / 1024;
-    } catch {
-      const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(this.child.pid)]);
-      return Number(stdout) / 1024;
-    }
+  residentMiB(): Promise<number> {
+    return residentMiB(this.child.pid!);
   }
 
   /** Processor time that it has taken, in microseconds; NaN where the system doesn't say so exactly. */
-  async cpuMicros(): Promise<number> {
-    const fields = await readFile(`/proc/${this.child.pid}/stat`, 'utf8').then((text) => text.slice(text.lastIndexOf(')') + 2).split(' '), () => []);
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+  cpuMicros(): Promise<number> {
+    return cpuMicros(this.child.pid!);
   }
 
   /** Stops it as an operator would, and waits. */

@@ -99,7 +99,7 @@ function two(value: number): string {
 }
 
 /** Columns as wide as what is in them; the first is flush left, others right where they are numbers. */
-function tableText(rows: string[][]): string {
+export function tableText(rows: string[][]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => row.map((cell, column) => (/^\d/.test(cell) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd()).join('\n') + '\n';
 }

@@ -51,17 +51,17 @@ const ENDED = { status: 'SUCCEEDED', finishedAt: at(0), durationMs: 1 } as const
 
 async function record(days: number, values: Partial<ToolCall> = {}): Promise<string> {
   const id = idAt(days);
-  await log.write([callOf(id, days, { ...ENDED, ...values })]);
+  await log.write([callOf(id, days, { ...ENDED, ...values })], true);
   return id;
 }
 
 it('partitions are made ahead, take what is theirs, and a call that spans their making ends as the same row', async () => {
   const [now, next, far] = [idAt(0.1), idAt(8), idAt(300)];
-  await log.write([callOf(now, 0.1)]);
+  await log.write([callOf(now, 0.1)], true);
   expect(await placeOf(now)).toBe('tool_calls_default');
 
   expect(await store.partitions.tend(CALLS, at(0.5), { keptDays: 90, ahead: 1 })).toEqual({ made: ['tool_calls_20261029', 'tool_calls_20261105'], dropped: [], skipped: false });
-  await log.write([callOf(now, 0.1, ENDED), callOf(next, 8), callOf(far, 300)]);
+  await log.write([callOf(now, 0.1, ENDED), callOf(next, 8), callOf(far, 300)], true);
   expect(await Promise.all([now, next, far].map((id) => placeOf(id)))).toEqual(['tool_calls_20261029', 'tool_calls_20261105', 'tool_calls_default']);
   expect(await store.toolCalls.byId(now)).toMatchObject({ status: 'SUCCEEDED' });
   expect(await query('select 1 from tool_calls')).toHaveLength(3);
@@ -84,7 +84,7 @@ it('what is too old is dropped by the partition, and row by row where it has non
   const [old, recent, stray] = [await record(6), await record(7.5), await record(-30)];
   // An id that isn't of version 7 says nothing of its row's age.
   const [oldAsWell, young] = ['ffffffff-1111-4111-8111-111111111111', 'eeeeeeee-1111-4111-8111-111111111111'];
-  await log.write([callOf(oldAsWell, 3, ENDED), callOf(young, 50, ENDED)]);
+  await log.write([callOf(oldAsWell, 3, ENDED), callOf(young, 50, ENDED)], true);
   // The first week ends with day 7: 90 days after that it may go, and not a moment sooner.
   expect(await store.partitions.tend(CALLS, new Date(at(97).getTime() - 1), { keptDays: 90, ahead: 0 })).toMatchObject({ dropped: [] });
   expect(await store.partitions.tend(CALLS, at(97), { keptDays: 90, ahead: 0 })).toMatchObject({ dropped: ['tool_calls_20261029'] });
@@ -165,7 +165,7 @@ it('the migration keeps what was there, as the first partition, and what claims 
 
 it('the operator ends calls of dead processes, and what is kept for a while goes when its time is over', async () => {
   const running = newId();
-  await log.write([callOf(running, 0, { startedAt: new Date() })]);
+  await log.write([callOf(running, 0, { startedAt: new Date() })], true);
   const housekeeping = new Housekeeping({ store, metrics: new OperatorMetrics(createRegistry()), deadAfterMs: 15_000, keptDays: { calls: 90, audit: 400 }, now: () => new Date(), logger: createLogger('silent') });
   const payload = (id: string, interval: string) => query(`insert into tool_call_payloads (tool_call_id, team_id, sealed_arguments, expires_at) values ($1, $2, '\\x00', now() + $3::interval)`, [id, team, interval]);
   const [over, still] = [newId(), newId()];

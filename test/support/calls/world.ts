@@ -114,8 +114,11 @@ export class CallWorld {
   }
 
   static async create(overrides: CallOverrides = {}, logins: LoginOverrides = {}): Promise<CallWorld> {
-    const database = await createDatabase({ name: 'migrated', fill: async (url) => { await migrate(url); } });
-    const ring = KeyRing.generateEntry();
+    return CallWorld.on(await createDatabase({ name: 'migrated', fill: async (url) => { await migrate(url); } }), KeyRing.generateEntry(), overrides, logins);
+  }
+
+  /** On a database that is migrated, and that nobody has used yet. */
+  static async on(database: TestDatabase, ring: string, overrides: CallOverrides = {}, logins: LoginOverrides = {}): Promise<CallWorld> {
     const { store, vault, ...main } = await startCallProcess(database.url, ring, overrides, logins);
     return new CallWorld(database, ring, store, vault, main, await store.teams.insert('crew', 'Crew'));
   }

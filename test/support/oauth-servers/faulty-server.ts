@@ -20,6 +20,10 @@ export interface FaultyServer {
   revoked: string[];
   /** Refresh tokens that are good now. */
   refreshTokens: Map<string, FaultyGrant>;
+  /** Hands out tokens to a client as a consent would; they live as long as those of a refresh. */
+  grant(clientId: string, scope: string): { accessToken: string; refreshToken: string };
+  /** What an access token is good for; null when it has expired, or was never handed out. */
+  verify(token: string): { scopes: string[] } | null;
   /** Makes all access tokens expire. */
   expire(): void;
   close(): Promise<void>;
@@ -74,6 +78,18 @@ class Server {
 
   expire(): void {
     for (const token of this.#access.values()) token.until = 0;
+  }
+
+  grant(clientId: string, scope: string): { accessToken: string; refreshToken: string } {
+    const [accessToken, refreshToken] = [`access-${randomUUID()}`, `refresh-${randomUUID()}`];
+    this.#access.set(accessToken, { scope, until: Date.now() + this.#lifeMs() });
+    this.refreshTokens.set(refreshToken, { clientId, scope });
+    return { accessToken, refreshToken };
+  }
+
+  #lifeMs(): number {
+    const { expiresIn } = this.faults;
+    return (typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : 3_600) * 1000;
   }
 
   verify(token: string): { scopes: string[] } | null {
@@ -177,11 +193,9 @@ class Server {
 
   #issue(response: ServerResponse, { clientId, scope }: FaultyGrant, withRefreshToken: boolean): void {
     const { faults } = this;
-    const access = `access-${randomUUID()}`;
-    const refresh = `refresh-${randomUUID()}`;
+    const { accessToken: access, refreshToken: refresh } = this.grant(clientId, scope);
     const seconds = faults.expiresIn === undefined ? 3_600 : faults.expiresIn;
-    this.#access.set(access, { scope, until: Date.now() + (typeof seconds === 'number' && seconds > 0 ? seconds : 3_600) * 1000 });
-    if (withRefreshToken) this.refreshTokens.set(refresh, { clientId, scope });
+    if (!withRefreshToken) this.refreshTokens.delete(refresh);
     sendJson(response, 200, {
       access_token: access, token_type: faults.tokenType === undefined ? 'Bearer' : faults.tokenType ?? undefined,
       ...(seconds === 'missing' ? {} : { expires_in: seconds }),
