@@ -74,6 +74,8 @@ export interface ApiResources {
   version: string;
   /** Where the local administrator's token is kept: `fairlead dev` only. */
   adminToken: TokenKeeper | null;
+  /** Ports of other processes of ours on this machine, which no connection type may reach. */
+  ownPorts?: readonly number[];
   /** Called with each SQL statement; tests count them. */
   onStatement?: ((sql: string) => void) | undefined;
 }
@@ -252,7 +254,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   let metricsServer: MetricsServer | null = null;
   try {
     await server.listen();
-    egress.forbid(server.port);
+    for (const port of [server.port, ...resources.ownPorts ?? []]) egress.forbid(port);
     if (config.metrics !== null) {
       metricsServer = await startMetricsServer({ registry: metrics, ...config.metrics });
       egress.forbid(metricsServer.port);

@@ -38,11 +38,12 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
   const keyOutput = { print, tell: (line: string) => void err.write(`${line}\n`) };
   let exitCode = 0;
   const program = createProgram({
-    dev: async (settings) => {
+    dev: async (settings, { kubernetes }) => {
       const config = configOf('dev', settings);
       // The log goes to stderr here: stdout says only what a person at a terminal, or a script that waits for the URL, wants to read.
-      const { runDev } = await import('./dev.js');
-      await runDev(config, serving(config, err));
+      const { kubernetesSettings, runDev } = await import('./dev.js');
+      if (!kubernetes) return void (await runDev(config, serving(config, err)));
+      await runDev(configOf('dev', { ...settings, ...kubernetesSettings(config) }), serving(config, err), { env });
     },
     api: async (settings) => {
       const config = configOf('api', settings);

@@ -8,7 +8,7 @@ export type Settings = Partial<Record<KeyName, string>>;
 
 /** What the commands do. */
 export interface Actions {
-  dev(settings: Settings): Promise<void>;
+  dev(settings: Settings, options: { kubernetes: boolean }): Promise<void>;
   api(settings: Settings): Promise<void>;
   operator(settings: Settings): Promise<void>;
   migrate(settings: Settings): Promise<void>;
@@ -42,9 +42,10 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
   settings(program.command('dev'), ['host', 'port', 'stateDir', 'config'])
     .description('Run everything on this machine: embedded PostgreSQL, API, operator, local administrator. This is what `npm start` runs.')
     .addHelpText('after', notes(['HOST', 'PORT', 'FAIRLEAD_STATE_DIR', 'DATABASE_URL', 'FAIRLEAD_PUBLIC_URL', 'FAIRLEAD_EGRESS_ALLOW', 'FAIRLEAD_LOG_LEVEL'], [
-      'fairlead dev', 'fairlead dev --port 0 --state-dir trial', 'DATABASE_URL=postgres://me:secret@localhost/fairlead fairlead dev',
+      'fairlead dev', 'fairlead dev --kubernetes', 'fairlead dev --port 0 --state-dir trial', 'DATABASE_URL=postgres://me:secret@localhost/fairlead fairlead dev',
     ]))
-    .action((_options, command: Command) => actions.dev(given(command)));
+    .option('--kubernetes', 'also run a small Kubernetes control plane (built with Go, or of KUBEBUILDER_ASSETS), and mirror it', false)
+    .action((options: { kubernetes: boolean }, command: Command) => actions.dev(given(command), options));
 
   settings(program.command('api'), ['host', 'port', 'config'])
     .description('Run the API of an installation, on a database and a key ring of its own.')

@@ -14,6 +14,8 @@ export interface ApiResources {
   logger: Logger;
   /** Where the local administrator's token is kept: `fairlead dev` only, elsewhere there is no such administrator. */
   adminToken: AdminTokenFile | null;
+  /** Ports of other processes of ours on this machine, which no connection type may reach. */
+  ownPorts?: readonly number[];
 }
 
 /** An API that takes requests. */
