@@ -25,6 +25,8 @@ export interface EnrollmentImporterOptions {
 }
 
 const OWNER_LOOK_MS = 60_000;
+/** A type that is made marks those who wait for it; one that was committed while its name was being written down is found by this. */
+const TYPE_LOOK_MS = 5000;
 
 /** Brings an Enrollment manifest to its row: machine users' credentials from Secrets, persons' logins waiting for their consent. */
 export class EnrollmentImporter {
@@ -38,7 +40,7 @@ export class EnrollmentImporter {
     const manifest = parsed.data;
     const binding = await this.#named(situation, manifest);
     const type = await store.connectionTypes.byName(namespace.teamId, manifest.connectionTypeRef.name);
-    if (type === null) return { binding, verdict: waiting('ConnectionTypeNotFound', `The team has no connection type ${JSON.stringify(manifest.connectionTypeRef.name)} yet: apply it, too.`) };
+    if (type === null) return { binding, verdict: waiting('ConnectionTypeNotFound', `The team has no connection type ${JSON.stringify(manifest.connectionTypeRef.name)} yet: apply it, too.`), requeueAfterMs: TYPE_LOOK_MS };
     const wrong = misfit(manifest, type.spec);
     if (wrong !== null) return { binding, verdict: wrong };
     const bound = binding.subjectId === null ? null : await store.enrollments.evenHidden(binding.subjectId);

@@ -157,6 +157,24 @@ describeNeeding('plane', 'enrollments from manifests', () => {
     });
   });
 
+  describe('a person\'s login', () => {
+    it('waits for their consent at a link that is no capability, neither reconciling nor stalled, and is shared when they say so too', async () => {
+      const namespace = await world.namespace();
+      await world.apply(world.type(namespace, 'sso', { authMethod: 'OAUTH' }));
+      await world.apply(world.enrollment(namespace, 'stranger', 'sso', { owner: 'nobody-of-this-team' }));
+      await world.when('Enrollment', namespace, 'stranger', 'Synced', 'OwnerNotFound');
+      const [admin] = await world.rows(`select m.subject from members m join teams t on t.id = m.team_id where t.slug = $1 and m.role = 'ADMIN'`, [namespace]);
+      await world.apply(world.enrollment(namespace, 'login', 'sso', { owner: admin!['subject'], shared: true }));
+      const object = await world.when('Enrollment', namespace, 'login', 'Ready', 'AwaitingConsent');
+      expect([conditionOf(object, 'Reconciling')?.status, conditionOf(object, 'Stalled')?.status]).toEqual(['False', 'False']);
+      expect(object.status).toMatchObject({ state: 'PENDING_AUTHORIZATION', action: { url: `${world.api.url}/enroll/${namespace}/sso` } });
+      expect(conditionOf(object, 'Synced')).toMatchObject({ status: 'True', reason: 'SharingAwaitsOwner' });
+      const { enrollment } = await world.api.must('ShareEnrollment', { input: { id: object.status.id, shared: true } });
+      expect(enrollment.shared).toBe(true);
+      await world.when('Enrollment', namespace, 'login', 'Synced', 'Synced');
+    });
+  });
+
   describe('what was enrolled through GraphQL', () => {
     it('is mirrored under a name that tells nothing of its owner, without a credential', async () => {
       const namespace = await world.namespace();

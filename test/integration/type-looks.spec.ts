@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { connectionTypeSpec } from '#core/connection/spec.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import type { RawTool } from '#core/mcp/session.js';
-import type { Claim } from '#core/store/schedule.js';
+import { SCHEDULED_KINDS, type Claim } from '#core/store/schedule.js';
 import type { TypeSituation } from '#core/store/type-looks.js';
 import { nothingNew } from '#core/upkeep/look-outcome.js';
 import { StatusWriter } from '#core/upkeep/status-writer.js';
