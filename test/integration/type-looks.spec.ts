@@ -49,7 +49,7 @@ beforeEach(async () => {
   await store.transaction((repositories) => new StatusWriter(() => new Date()).writeType(repositories, type, report, shared));
   const worker = randomUUID();
   await store.processes.beat(worker, 'test', 1);
-  [claim] = await store.schedule.claim({ worker, limit: 1, perLane: 1, running: new Map() }) as [Claim];
+  [claim] = await store.schedule.claim({ worker, limit: 1, kinds: ['ConnectionType'], perLane: 1, running: new Map() }) as [Claim];
   situation = await at(type.id);
 });
 
