@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { connectionTypeSpec } from '#core/connection/spec.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import type { RawTool } from '#core/mcp/session.js';
-import { SCHEDULED_KINDS, type Claim } from '#core/store/schedule.js';
+import type { Claim } from '#core/store/schedule.js';
 import type { TypeSituation } from '#core/store/type-looks.js';
 import { nothingNew } from '#core/upkeep/look-outcome.js';
 import { StatusWriter } from '#core/upkeep/status-writer.js';
@@ -49,7 +49,7 @@ beforeEach(async () => {
   await store.transaction((repositories) => new StatusWriter(() => new Date()).writeType(repositories, type, report, shared));
   const worker = randomUUID();
   await store.processes.beat(worker, 'test', 1);
-  [claim] = await store.schedule.claim({ kinds: SCHEDULED_KINDS, worker, limit: 1, perLane: 1, running: new Map() }) as [Claim];
+  [claim] = await store.schedule.claim({ worker, limit: 1, kinds: ['ConnectionType'], perLane: 1, running: new Map() }) as [Claim];
   situation = await at(type.id);
 });
 
