@@ -89,7 +89,12 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   });
 
   const gql = (documentOrName: string, variables: object = {}, token: string | null = adminToken) => post(api.url, documentOrName, variables, token);
-  const must = async (documentOrName: string, variables: object = {}, token: string | null = adminToken) => onlyField(documentOrName, await gql(documentOrName, variables, token));
+  const must = async (documentOrName: string, variables: object = {}, token: string | null = adminToken) => {
+    const answer = await gql(documentOrName, variables, token);
+    // The client isn't told what was wrong inside: the log is.
+    if (answer.errors.length > 0) throw new Error(`${documentOrName}: ${JSON.stringify(answer.errors)}\n${lines.filter((line) => answer.requestId !== null && line.includes(answer.requestId)).join('')}`);
+    return onlyField(documentOrName, answer);
+  };
   let members = 0;
   return {
     url: api.url, adminToken: adminToken!, databaseUrl: database.url, keys, gql, must,
@@ -126,9 +131,8 @@ async function post(url: string, documentOrName: string, variables: object, toke
 }
 
 // eslint-disable-next-line typescript/no-explicit-any -- tests reach into answers of any shape
-function onlyField(documentOrName: string, { data, errors }: GraphqlAnswer): any {
+function onlyField(documentOrName: string, { data }: GraphqlAnswer): any {
   const name = /^\w+$/.test(documentOrName) ? documentOrName : 'document';
-  if (errors.length > 0) throw new Error(`${name}: ${JSON.stringify(errors)}`);
   const [value, ...others] = Object.values(data as Record<string, { userErrors?: unknown[] } | null>);
   if (others.length > 0) throw new Error(`${name} has several root fields: use gql.`);
   if ((value?.userErrors?.length ?? 0) > 0) throw new Error(`${name} was refused: ${JSON.stringify(value!.userErrors)}`);
