@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { DataSource, type EntityManager } from 'typeorm';
 import { AuditTrail } from './audit-trail.js';
+import { isDeadlock } from './conflict.js';
 import { ConnectionTypes } from './connection-types.js';
 import { Enrollments } from './enrollments.js';
 import { AuditEvent } from './entities/audit-event.entity.js';
@@ -42,6 +43,9 @@ export interface StoreOptions {
   /** Called with each SQL statement; tests count statements with it. */
   onStatement?: (sql: string) => void;
 }
+
+/** Of a transaction that is the victim of deadlocks. */
+const ATTEMPTS = 3;
 
 /** The repositories, all on one `EntityManager`, so that a transaction's work can't escape it. */
 export class Repositories {
@@ -129,9 +133,18 @@ export class Store extends Repositories {
     return new Store(dataSource);
   }
 
-  /** Runs `work` in one transaction; rolled back when it throws. Never calls the network inside. */
-  transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
-    return this.dataSource.transaction((manager) => work(new Repositories(manager)));
+  /**
+   * Runs `work` in one transaction; rolled back when it throws. Never calls the network inside. When PostgreSQL rolled it back to end a deadlock, it is run again from its
+   * beginning, twice at the most: locks are taken in one order (docs/adr/0015), but triggers and foreign keys take some of their own.
+   */
+  async transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.dataSource.transaction((manager) => work(new Repositories(manager)));
+      } catch (error) {
+        if (!isDeadlock(error) || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Answers when the database does. */
