@@ -1,5 +1,6 @@
 import { UserFault } from '#core/errors.js';
 import { roleAtLeast, type Role } from '#core/connection/role.js';
+import type { Origin } from '#core/connection/spec.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
@@ -19,12 +20,31 @@ export function requireRole(membership: Membership, least: Role, todo: string): 
   }
 }
 
+/** What is declared in a manifest is changed there. Throws MANAGED_BY_MANIFEST with the manifest's place, or the way to take over what has none any more. */
+export async function requireOwnOrigin(repositories: Repositories, { id, origin }: { id: string; origin: Origin }, field = ['input', 'id']): Promise<void> {
+  if (origin === 'API') return;
+  const binding = await repositories.mirrorObjects.bySubject(id);
+  const message = binding?.state === 'ACTIVE'
+    ? `The Kubernetes object ${binding.namespace}/${binding.name} owns this: change it there, for example with kubectl -n ${binding.namespace} edit ${binding.kind.toLowerCase()} ${binding.name}.`
+    : 'It was declared by a manifest that is gone: a manager takes it over with takeOwnership.';
+  throw new UserFault('MANAGED_BY_MANIFEST', message, { field });
+}
+
 /** The team of that slug with the caller's membership. Throws NOT_FOUND for strangers. */
 export async function teamBySlug(repositories: Repositories, principal: Principal, slug: string, field = ['input', 'team']): Promise<{ team: Team; membership: Membership }> {
   const membership = principal.memberships.find((candidate) => candidate.teamSlug === slug);
   const team = membership === undefined ? null : await repositories.teams.bySlug(slug);
   if (team === null || membership === undefined) throw new UserFault('NOT_FOUND', 'There is no such team, or you are not a member of it.', { field });
   return { team, membership };
+}
+
+/** As {@link teamBySlug}, for keeping members: administrators of the installation keep those of every team, since a team that a namespace made has none at first. */
+export async function teamToAdminister(repositories: Repositories, principal: Principal, slug: string, todo: string): Promise<Team> {
+  const outside = principal.installationAdmin && principal.memberships.every((one) => one.teamSlug !== slug) ? await repositories.teams.bySlug(slug) : null;
+  if (outside !== null) return outside;
+  const { team, membership } = await teamBySlug(repositories, principal, slug);
+  requireRole(membership, 'ADMIN', todo);
+  return team;
 }
 
 /** The connection type of that global id with the caller's membership in its team. Throws NOT_FOUND. */

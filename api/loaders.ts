@@ -2,11 +2,12 @@ import DataLoader from 'dataloader';
 import type { ConnectionType, ConnectionTypeStatus } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
+import type { MirrorNamespace } from '#core/store/entities/mirror.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
-import type { Tool } from '#core/store/entities/tool.entity.js';
 import type { Store } from '#core/store/store.js';
+import type { VisibleTool } from '#core/store/tools.js';
 
 /** A page of tools that one viewer may see of one type; equal first and after are read in one statement. */
 export interface ToolPageKey {
@@ -47,6 +48,20 @@ export class Loaders {
     return this.#one('oauthClient', () => byKey((ids) => this.store.oauthClients.currentOf(ids), (client) => client.connectionTypeId));
   }
 
+  /** The manifest that owns an object, by the object's id; null where it has none (any more). */
+  get manifest(): DataLoader<string, { namespace: string; name: string } | null> {
+    return this.#one('manifest', () => new DataLoader(async (ids) => {
+      const bindings = await this.store.mirrorObjects.bySubjects(ids);
+      const owners = new Map(bindings.filter((one) => one.origin === 'MANIFEST' && one.state === 'ACTIVE').map(({ subjectId, namespace, name }) => [subjectId, { namespace, name }]));
+      return ids.map((id) => owners.get(id) ?? null);
+    }));
+  }
+
+  /** A team's binding to a namespace, by the team's id. */
+  get namespace(): DataLoader<string, MirrorNamespace | null> {
+    return this.#one('namespace', () => byKey((ids) => this.store.mirrorNamespaces.ofTeams(ids), (row) => row.teamId));
+  }
+
   get oauthGrant(): DataLoader<string, OAuthGrant | null> {
     return this.#one('oauthGrant', () => byKey((ids) => this.store.oauthGrants.byIds(ids), (grant) => grant.enrollmentId));
   }
@@ -67,19 +82,19 @@ export class Loaders {
   get ownEnrollments(): DataLoader<{ typeId: string; ownerId: string }, Enrollment[], string> {
     return this.#one('ownEnrollments', () => new DataLoader(
       (keys) => perGroup(keys, (key) => key.ownerId, async (group, ownerId) => {
-        const rows = await this.store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId));
-        return (key) => rows.filter((row) => row.connectionTypeId === key.typeId);
+        const rows = Map.groupBy(await this.store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId)), (row) => row.connectionTypeId);
+        return (key) => rows.get(key.typeId) ?? [];
       }),
       { cacheKeyFn: (key) => `${key.typeId} ${key.ownerId}` },
     ));
   }
 
-  get toolPage(): DataLoader<ToolPageKey, Tool[], string> {
+  get toolPage(): DataLoader<ToolPageKey, VisibleTool[], string> {
     return this.#one('toolPage', () => new DataLoader(
       (keys) => perGroup(keys, (key) => JSON.stringify([key.viewerId, key.first, key.after]), async (group) => {
         const { viewerId, first, after } = group[0]!;
-        const rows = await this.store.tools.visible(group.map((key) => key.typeId), viewerId, first, after);
-        return (key) => rows.filter((row) => row.connectionTypeId === key.typeId);
+        const rows = Map.groupBy(await this.store.tools.visible(group.map((key) => key.typeId), viewerId, first, after), (row) => row.connectionTypeId);
+        return (key) => rows.get(key.typeId) ?? [];
       }),
       { cacheKeyFn: (key) => JSON.stringify(key) },
     ));

@@ -1,6 +1,7 @@
 import { UserFault } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import type { Repositories, Store } from '#core/store/store.js';
+import type { Traces } from '#core/traces/traces.js';
 import type { Context } from './context.js';
 import { userError, type UserError } from './graphql/user-error.type.js';
 import { membershipIn } from './identity/principal.js';
@@ -47,12 +48,22 @@ export class Mutations {
   constructor(
     readonly store: Store,
     private readonly logger: Logger,
+    private readonly traces: Traces,
     /** Called after each commit, so that this process forgets what it cached of the team. */
     readonly changed: (teamId: string | null) => void,
   ) {}
 
   /** Runs `work`; a `UserFault` becomes a payload of nulls with that one error. Other errors are ours and pass through. */
-  async run<P extends object>(context: Context, action: string, work: (act: Act) => Promise<P>): Promise<P | { userErrors: UserError[] }> {
+  run<P extends object>(context: Context, action: string, work: (act: Act) => Promise<P>): Promise<P | { userErrors: UserError[] }> {
+    return this.traces.span(`mutation ${action}`, 'SERVER', { 'fairlead.request_id': context.requestId }, async (span) => {
+      const answer = await this.#run(context, action, work);
+      const [refusal] = 'userErrors' in answer ? answer.userErrors : [];
+      if (refusal !== undefined) span.failed(refusal.code);
+      return answer;
+    });
+  }
+
+  async #run<P extends object>(context: Context, action: string, work: (act: Act) => Promise<P>): Promise<P | { userErrors: UserError[] }> {
     const act = new Act(this, context, action);
     try {
       return { ...(await work(act)), userErrors: [] };

@@ -9,6 +9,7 @@ import { ConnectionTypeLiveResolver } from './modules/connection-type/connection
 import { ProbeResolver } from './modules/connection-type/probe.resolver.js';
 import { EnrollmentResolver, TeamEnrollmentsResolver } from './modules/enrollment/enrollment.resolver.js';
 import { EnrollmentLiveResolver } from './modules/enrollment/enrollment.live.js';
+import { MirrorResolver } from './modules/mirror/mirror.resolver.js';
 import { NodeResolver } from './modules/node/node.resolver.js';
 import { TeamResolver } from './modules/team/team.resolver.js';
 import { TokenResolver } from './modules/token/token.resolver.js';
@@ -19,7 +20,7 @@ import { ToolResolver } from './modules/tool/tool.resolver.js';
 /** Every resolver there is: an explicit list, so that nothing is served by accident. */
 export const RESOLVERS = [
   TeamResolver, TokenResolver, ConnectionTypeResolver, TeamCatalogResolver, ProbeResolver, ToolResolver, EnrollmentResolver, TeamEnrollmentsResolver,
-  ToolCallResolver, TeamToolCallsResolver, TeamAuditResolver, NodeResolver,
+  ToolCallResolver, TeamToolCallsResolver, TeamAuditResolver, MirrorResolver, NodeResolver,
   ConnectionTypeLiveResolver, EnrollmentLiveResolver, ToolCallLiveResolver,
 ] as const;
 

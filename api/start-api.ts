@@ -4,14 +4,16 @@ import { parseAllowRules } from '#core/egress/allow-rules.js';
 import { clientMetadataDocument } from '#core/oauth/client-metadata.js';
 import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Egress } from '#core/egress/egress.js';
+import { ownEndpoints } from '#core/egress/own-endpoints.js';
 import { parseLossless } from '#core/json/lossless.js';
 import type { Logger } from '#core/log.js';
-import { createRegistry, startMetricsServer, type MetricsServer } from '#core/metrics.js';
+import { createRegistry, listenerGauge, startMetricsServer, type MetricsServer } from '#core/metrics.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
 import { SessionPool } from '#core/mcp/session-pool.js';
 import { Listener } from '#core/store/listener.js';
 import { Store } from '#core/store/store.js';
+import { startTraces } from '#core/traces/start-traces.js';
 import { ToolSchemas } from '#core/tool/arguments.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
 import { OAuthCheck } from '#core/upkeep/oauth-check.js';
@@ -19,8 +21,9 @@ import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { Leftovers } from '#core/upkeep/leftovers.js';
 import { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
-import { Upkeep, type Prober } from '#core/upkeep/upkeep.js';
-import type { KeyRing } from '#core/vault/key-ring.js';
+import { Upkeep } from '#core/upkeep/upkeep.js';
+import { UpkeepMetrics } from '#core/upkeep/upkeep-metrics.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { createConsent } from './consent/create-consent.js';
 import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
@@ -45,6 +48,8 @@ import { ProbeResolver } from './modules/connection-type/probe.resolver.js';
 import { EnrollmentManager } from './modules/enrollment/enrollment.manager.js';
 import { EnrollmentLiveResolver } from './modules/enrollment/enrollment.live.js';
 import { EnrollmentResolver, TeamEnrollmentsResolver } from './modules/enrollment/enrollment.resolver.js';
+import { MirrorManager } from './modules/mirror/mirror.manager.js';
+import { MirrorResolver } from './modules/mirror/mirror.resolver.js';
 import { NodeResolver } from './modules/node/node.resolver.js';
 import { TeamManager } from './modules/team/team.manager.js';
 import { TeamResolver } from './modules/team/team.resolver.js';
@@ -55,6 +60,7 @@ import { TeamToolCallsResolver, ToolCallResolver } from './modules/tool-call/too
 import { ToolManager } from './modules/tool/tool.manager.js';
 import { ToolResolver } from './modules/tool/tool.resolver.js';
 import { Mutations } from './mutation.js';
+import { OperatorWatch } from './operator-watch.js';
 import { RateLimit } from './rate-limit.js';
 import { createSchema } from './schema.js';
 
@@ -62,12 +68,14 @@ import { createSchema } from './schema.js';
 export interface ApiResources {
   /** A database that answers and is migrated. */
   databaseUrl: string;
-  keyRing: KeyRing;
+  keyRing: LiveKeyRing;
   logger: Logger;
   /** This program's version, for servers that ask. */
   version: string;
   /** Where the local administrator's token is kept: `fairlead dev` only. */
   adminToken: TokenKeeper | null;
+  /** Ports of other processes of ours on this machine, which no connection type may reach. */
+  ownPorts?: readonly number[];
   /** Called with each SQL statement; tests count them. */
   onStatement?: ((sql: string) => void) | undefined;
 }
@@ -103,13 +111,17 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const clock = () => performance.now();
   const metrics = createRegistry();
 
-  const egress = new Egress({ policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: [endpointOf(databaseUrl)] }, logger });
+  const traces = await startTraces(config.traces, 'api', version, logger);
+  const egress = new Egress({
+    policy: { allow: parseAllowRules(config.egressAllow), allowLoopback: config.localMode, denied: ownEndpoints(databaseUrl, config.traces) }, logger, traces, propagateTraces: config.traces?.propagate,
+  });
   const store = await Store.open({ url: databaseUrl, poolSize: config.databasePoolSize, onStatement: resources.onStatement });
   const vault = new Vault(resources.keyRing, store.keys);
   const box = new CredentialBox(vault);
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: SESSION_IDLE_MS, maxSessions: MAX_SESSIONS, openTimeoutMs: SESSION_OPEN_TIMEOUT_MS });
-  const probe: Prober = (url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock });
+  const upkeepMetrics = new UpkeepMetrics(metrics, clock);
+  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock }));
   // Known once the server listens, and asked for no sooner.
   const publicUrl = (): string => server.url;
   const redirectUri = () => `${publicUrl()}/oauth/callback`;
@@ -117,9 +129,10 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const changed = (teamId: string): void => calls.invalidate(teamId);
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: CLIENT_NAME, now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri, clientMetadataUrl: () => clientMetadataUrl(publicUrl(), config.clientMetadataUrl), now, clock, changed });
+  // Tries what it has just deleted; what remains is the operator's.
   const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
   const tokens = new OAuthTokens({
-    store, box, transport, changed, now, clock, random: Math.random, logger,
+    store, box, transport, changed, now, clock, random: Math.random, logger, metrics: upkeepMetrics,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
     orphaned: (orphan) => leftovers.orphaned(orphan),
@@ -129,20 +142,25 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     config, store, vault, box, upkeep, fetch: globalThis.fetch, logger, now, publicUrl, changed, transport, random: Math.random,
     setupOf: (type) => oauth.setupOf(type),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
+    orphaned: (orphan) => leftovers.orphaned(orphan),
     clientMetadata: () => clientMetadataDocument(publicUrl(), config.clientMetadataUrl, { clientName: CLIENT_NAME, redirectUri: redirectUri() }),
   });
   const enrollPage = (team: string, name: string) => `${publicUrl()}/enroll/${team}/${name}`;
   const schemas = new ToolSchemas();
+  const operatorWatch = new OperatorWatch(clock, logger);
   const calls: CallService = new CallService({
-    store, databaseUrl, vault, sessions, schemas, tokens, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
+    store, databaseUrl, vault, keyRing: resources.keyRing, sessions, schemas, tokens, traces, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
     onEnded: (call) => live.callEnded(call.id),
-    typeDue: (id) => store.schedule.mark('ConnectionType', [id]).catch((error: unknown) => logger.warn({ err: error, connectionTypeId: id }, 'a type could not be made due after a call')),
+    onOperators: (operators) => operatorWatch.seen(operators),
+    due: ({ kind, id }) => (kind === 'Enrollment' ? store.enrollments.tryAgain(id) : store.schedule.mark(kind, [id]))
+      .catch((error: unknown) => logger.warn({ err: error, kind, id }, 'an object could not be made due after a call')),
   });
 
   const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
   const authenticator = new Authenticator({ store, oidc, logger, now });
   const live: LiveStreams = new LiveStreams({ store, calls, logger, gapMs: LIVE_GAP_MS, pollMs: LIVE_POLL_MS, callPollMs: LIVE_CALL_POLL_MS });
+  const connected = listenerGauge(metrics, 'api');
   const changes = new Listener({
     url: databaseUrl, logger,
     handlers: {
@@ -152,11 +170,12 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       },
     },
     onChange: (listening) => {
+      connected(listening);
       authenticator.remembering = listening;
       live.anythingChanged();
     },
   });
-  const mutations = new Mutations(store, logger, (teamId) => {
+  const mutations = new Mutations(store, logger, traces, (teamId) => {
     authenticator.forget();
     if (teamId !== null) calls.invalidate(teamId);
   });
@@ -175,6 +194,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolCallResolver(calls),
     new TeamToolCallsResolver(calls),
     new TeamAuditResolver(store),
+    new MirrorResolver(store, new MirrorManager(store), mutations),
     new NodeResolver(store, tools, calls),
     new ConnectionTypeLiveResolver(),
     new EnrollmentLiveResolver(),
@@ -213,7 +233,6 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   await calls.start();
   if (config.databaseUrl === null) await calls.adoptOrphans();
   changes.start();
-  leftovers.start();
 
   const stop = async () => {
     const until = clock() + config.shutdownTimeoutMs;
@@ -224,16 +243,18 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     await changes.stop();
     await metricsServer?.close();
     await tokens.stop();
+    await registry.stop();
     await leftovers.stop();
     await sessions.close();
     await schemas.close();
     await egress.close();
     await store.close();
+    await traces.stop();
   };
   let metricsServer: MetricsServer | null = null;
   try {
     await server.listen();
-    egress.forbid(server.port);
+    for (const port of [server.port, ...resources.ownPorts ?? []]) egress.forbid(port);
     if (config.metrics !== null) {
       metricsServer = await startMetricsServer({ registry: metrics, ...config.metrics });
       egress.forbid(metricsServer.port);
@@ -244,9 +265,4 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     throw error;
   }
   return { url: server.url, metrics, ownPorts: [server.port, ...(metricsServer === null ? [] : [metricsServer.port])], stop };
-}
-
-function endpointOf(databaseUrl: string): { host: string; port: number } {
-  const url = new URL(databaseUrl);
-  return { host: url.hostname || '127.0.0.1', port: url.port === '' ? 5432 : Number(url.port) };
 }

@@ -3,6 +3,7 @@ import { loadConfig, type Config } from '#core/config/config.js';
 import type { Mode } from '#core/config/keys.js';
 import { createLogger } from '#core/log.js';
 import { failureOf } from './failure.js';
+import { retireKey, rotateKeys, showKeyStatus } from './key-rotation.js';
 import { generateKey, listKeys } from './keys.js';
 import { createProgram, type Settings } from './program.js';
 import type { ServingTools, StartApi, StartOperator } from './serving.js';
@@ -34,13 +35,15 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
     stop.addEventListener('abort', () => stopping.abort(), { once: true });
     return { startApi: world.startApi, startOperator: world.startOperator, logger: createLogger(config.logLevel, log), print, stop, now };
   };
+  const keyOutput = { print, tell: (line: string) => void err.write(`${line}\n`) };
   let exitCode = 0;
   const program = createProgram({
-    dev: async (settings) => {
+    dev: async (settings, { kubernetes }) => {
       const config = configOf('dev', settings);
       // The log goes to stderr here: stdout says only what a person at a terminal, or a script that waits for the URL, wants to read.
-      const { runDev } = await import('./dev.js');
-      await runDev(config, serving(config, err));
+      const { kubernetesSettings, runDev } = await import('./dev.js');
+      if (!kubernetes) return void (await runDev(config, serving(config, err)));
+      await runDev(configOf('dev', { ...settings, ...kubernetesSettings(config) }), serving(config, err), { env });
     },
     api: async (settings) => {
       const config = configOf('api', settings);
@@ -64,6 +67,9 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
     },
     generateKey: () => generateKey(print, now),
     listKeys: (settings) => listKeys(configOf('keys', settings), print),
+    keyStatus: (settings) => showKeyStatus(configOf('keys', settings), keyOutput),
+    rotateKeys: (settings) => rotateKeys(configOf('keys', settings), keyOutput, now),
+    retireKey: (id, settings) => retireKey(configOf('keys', settings), id, keyOutput),
   }, { out: (text) => void out.write(text), err: (text) => void err.write(text) });
   try {
     await program.parseAsync(args, { from: 'user' });

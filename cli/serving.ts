@@ -3,17 +3,19 @@ import type { Config } from '#core/config/config.js';
 import type { Logger } from '#core/log.js';
 import { checkServer } from '#core/postgres/check-server.js';
 import { migrate } from '#core/store/migrate.js';
-import type { KeyRing } from '#core/vault/key-ring.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { AdminTokenFile } from './admin-token-file.js';
 
 /** What an API is started on. */
 export interface ApiResources {
   /** A database that answers and, unless configuration says otherwise, is migrated. */
   databaseUrl: string;
-  keyRing: KeyRing;
+  keyRing: LiveKeyRing;
   logger: Logger;
   /** Where the local administrator's token is kept: `fairlead dev` only, elsewhere there is no such administrator. */
   adminToken: AdminTokenFile | null;
+  /** Ports of other processes of ours on this machine, which no connection type may reach. */
+  ownPorts?: readonly number[];
 }
 
 /** An API that takes requests. */
@@ -33,7 +35,7 @@ export type StartApi = (config: Config, resources: ApiResources) => Promise<Runn
 /** What an operator is started on. */
 export interface OperatorResources {
   databaseUrl: string;
-  keyRing: KeyRing;
+  keyRing: LiveKeyRing;
   logger: Logger;
   /** Where people reach this installation. */
   publicUrl: string;
@@ -41,6 +43,8 @@ export interface OperatorResources {
   metrics: Registry | null;
   /** Of the API in this process. */
   ownPorts: readonly number[];
+  /** Writes a line for people. */
+  print?: (line: string) => void;
 }
 
 /** The composition root of the operator: resolves when it works. */

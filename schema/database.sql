@@ -1,5 +1,88 @@
 -- GENERATED from a freshly migrated database by `npm run generate:database`, to be read and compared. Don't edit: core/store/migrations makes the schema.
 
+CREATE OR REPLACE FUNCTION mirror_enrollment_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare kept enrollments;
+begin
+  if tg_op <> 'DELETE' then kept := new; else kept := old; end if;
+  if not exists (select from mirror_namespaces n where n.team_id = kept.team_id) then return null; end if;
+  if tg_op = 'INSERT' and kept.origin = 'API' then perform mirror_track(kept.team_id); end if;
+  perform mirror_mark(array(select m.id from mirror_objects m where m.subject_id = kept.id));
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mirror_login_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform mirror_mark(array(select m.id from mirror_objects m where m.subject_id = new.enrollment_id));
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mirror_mark(objects uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into reconcile_schedule (kind, id, lane, due)
+    select 'MirrorObject', m.id, '', now() from mirror_objects m where m.id = any (objects) order by m.id
+    on conflict (kind, id) do update set dirty = reconcile_schedule.dirty + 1, due = least(reconcile_schedule.due, now());
+  if found then perform pg_notify('fairlead_due', ''); end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mirror_track(team uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare tracked uuid[];
+begin
+  with rows as (
+    select 'ConnectionType' as kind, t.id, t.name from connection_types t where t.team_id = team and t.origin = 'API' and t.deleted_at is null
+    union all
+    select 'Enrollment', e.id, t.name || '-' || substr(encode(sha256(convert_to(e.id::text, 'UTF8')), 'hex'), 1, 10)
+    from enrollments e join connection_types t on t.id = e.connection_type_id
+    where e.team_id = team and e.origin = 'API' and e.deleted_at is null and t.deleted_at is null),
+  made as (
+    insert into mirror_objects (id, team_id, kind, namespace, name, origin, subject_id)
+    select gen_random_uuid(), team, r.kind, n.namespace, r.name, 'API', r.id
+    from rows r join mirror_namespaces n on n.team_id = team and n.state = 'BOUND'
+    where not exists (select from mirror_objects m where m.subject_id = r.id)
+    order by r.id
+    on conflict (namespace, kind, name) do nothing returning id)
+  select array_agg(id) into tracked from made;
+  if tracked is not null then perform mirror_mark(tracked); end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mirror_type_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare gone connection_types; kept connection_types;
+begin
+  if tg_op <> 'INSERT' then gone := old; end if;
+  if tg_op <> 'DELETE' then kept := new; else kept := old; end if;
+  if not exists (select from mirror_namespaces n where n.team_id = kept.team_id) then return null; end if;
+  if tg_op = 'INSERT' and kept.origin = 'API' then perform mirror_track(kept.team_id); end if;
+  perform mirror_mark(array(
+    select m.id from mirror_objects m where m.subject_id = kept.id
+    union select m.id from mirror_objects m where m.team_id = kept.team_id and m.kind = 'Enrollment' and m.type_name = kept.name and (tg_op <> 'UPDATE' or gone.deleted_at is distinct from kept.deleted_at or gone.version <> kept.version)));
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mirror_type_status_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform mirror_mark(array(
+    select m.id from mirror_objects m where m.subject_id = new.connection_type_id
+    union select m.id from mirror_objects m join enrollments e on e.id = m.subject_id where e.connection_type_id = new.connection_type_id));
+  return null;
+end $function$;
+
 create table audit_events (
   id uuid not null,
   team_id uuid,
@@ -18,8 +101,8 @@ create table audit_events (
   constraint audit_events_pkey PRIMARY KEY (id),
   constraint audit_events_outcome_check CHECK (outcome = ANY (ARRAY['SUCCEEDED'::text, 'REFUSED'::text, 'FAILED'::text])),
   constraint audit_events_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
-);
-create index audit_events_by_team ON audit_events USING btree (team_id, id DESC);
+) partition by RANGE (id);
+create index audit_events_by_team ON ONLY audit_events USING btree (team_id, id DESC);
 
 create table connection_type_status (
   connection_type_id uuid not null,
@@ -39,6 +122,7 @@ create table connection_type_status (
   constraint connection_type_status_tools_source_check CHECK (tools_source = ANY (ARRAY['ANONYMOUS'::text, 'SHARED'::text])),
   constraint connection_type_status_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE
 );
+create trigger mirror_type_status_changed AFTER UPDATE ON connection_type_status FOR EACH ROW WHEN (old.conditions IS DISTINCT FROM new.conditions OR old.protocol_version IS DISTINCT FROM new.protocol_version OR old.server_name IS DISTINCT FROM new.server_name OR old.server_version IS DISTINCT FROM new.server_version) EXECUTE FUNCTION mirror_type_status_changed();
 
 create table connection_types (
   id uuid not null,
@@ -49,6 +133,7 @@ create table connection_types (
   origin text not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  deleted_at timestamp with time zone,
   constraint connection_types_pkey PRIMARY KEY (id),
   constraint connection_types_team_id_name_key UNIQUE (team_id, name),
   constraint connection_types_name_check CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text),
@@ -56,6 +141,7 @@ create table connection_types (
   constraint connection_types_spec_check CHECK ((spec ->> 'authMethod'::text) = ANY (ARRAY['NONE'::text, 'ACCESS_TOKEN'::text, 'CUSTOM_HEADERS'::text, 'OAUTH'::text])),
   constraint connection_types_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
+create trigger mirror_type_changed AFTER INSERT OR DELETE OR UPDATE OF spec, version, name, origin, deleted_at ON connection_types FOR EACH ROW EXECUTE FUNCTION mirror_type_changed();
 
 create table credentials (
   enrollment_id uuid not null,
@@ -81,6 +167,7 @@ create table enrollment_status (
   constraint enrollment_status_pkey PRIMARY KEY (enrollment_id),
   constraint enrollment_status_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE
 );
+create trigger mirror_enrollment_status_changed AFTER UPDATE ON enrollment_status FOR EACH ROW WHEN (old.conditions IS DISTINCT FROM new.conditions) EXECUTE FUNCTION mirror_login_changed();
 
 create table enrollments (
   id uuid not null,
@@ -93,6 +180,7 @@ create table enrollments (
   confirmed_target jsonb not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  deleted_at timestamp with time zone,
   constraint enrollments_pkey PRIMARY KEY (id),
   constraint enrollments_connection_type_id_owner_id_label_key UNIQUE (connection_type_id, owner_id, label),
   constraint enrollments_origin_check CHECK (origin = ANY (ARRAY['API'::text, 'MANIFEST'::text])),
@@ -102,6 +190,7 @@ create table enrollments (
 );
 create index enrollments_by_owner ON enrollments USING btree (owner_id);
 create index enrollments_by_team ON enrollments USING btree (team_id, id);
+create trigger mirror_enrollment_changed AFTER INSERT OR DELETE OR UPDATE OF label, shared, confirmed_target, origin, deleted_at ON enrollments FOR EACH ROW EXECUTE FUNCTION mirror_enrollment_changed();
 
 create table idempotency_keys (
   scope bytea not null,
@@ -132,6 +221,64 @@ create table members (
   constraint members_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
 create index members_by_subject ON members USING btree (local, subject);
+
+create table mirror_namespaces (
+  id uuid not null,
+  team_id uuid not null,
+  namespace text not null,
+  cluster_uid text,
+  namespace_uid text,
+  state text not null,
+  message text default ''::text not null,
+  held_since timestamp with time zone,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint mirror_namespaces_pkey PRIMARY KEY (id),
+  constraint mirror_namespaces_namespace_key UNIQUE (namespace),
+  constraint mirror_namespaces_team_id_key UNIQUE (team_id),
+  constraint mirror_namespaces_check CHECK (state <> 'BOUND'::text OR cluster_uid IS NOT NULL AND namespace_uid IS NOT NULL),
+  constraint mirror_namespaces_state_check CHECK (state = ANY (ARRAY['WAITING'::text, 'BOUND'::text, 'FROZEN'::text])),
+  constraint mirror_namespaces_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+
+create table mirror_objects (
+  id uuid not null,
+  team_id uuid,
+  kind text not null,
+  namespace text not null,
+  name text not null,
+  origin text not null,
+  state text default 'ACTIVE'::text not null,
+  object_uid text,
+  subject_id uuid,
+  type_name text,
+  generation bigint,
+  version integer,
+  applied_hash text,
+  conditions jsonb default '[]'::jsonb not null,
+  secret_hash bytea,
+  refused_hash bytea,
+  secrets_read_at timestamp with time zone,
+  secret_failures integer default 0 not null,
+  share_asked boolean default false not null,
+  share_agreed boolean default false not null,
+  lost_type boolean default false not null,
+  tombstoned_at timestamp with time zone,
+  grace_until timestamp with time zone,
+  grace_seconds integer default 0 not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint mirror_objects_pkey PRIMARY KEY (id),
+  constraint mirror_objects_namespace_kind_name_key UNIQUE (namespace, kind, name),
+  constraint mirror_objects_check CHECK ((state = 'TOMBSTONE'::text) = (tombstoned_at IS NOT NULL)),
+  constraint mirror_objects_check1 CHECK (state <> 'OFFERED'::text OR origin = 'API'::text),
+  constraint mirror_objects_kind_check CHECK (kind = ANY (ARRAY['ConnectionType'::text, 'Enrollment'::text])),
+  constraint mirror_objects_origin_check CHECK (origin = ANY (ARRAY['API'::text, 'MANIFEST'::text])),
+  constraint mirror_objects_state_check CHECK (state = ANY (ARRAY['ACTIVE'::text, 'TOMBSTONE'::text, 'ORPHANED'::text, 'OFFERED'::text])),
+  constraint mirror_objects_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index mirror_objects_by_subject ON mirror_objects USING btree (subject_id);
+create index mirror_objects_by_team ON mirror_objects USING btree (team_id, state);
 
 create table oauth_authorizations (
   id uuid not null,
@@ -233,6 +380,7 @@ create table oauth_grants (
   constraint oauth_grants_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
 create index oauth_grants_by_client ON oauth_grants USING btree (client_id);
+create trigger mirror_grant_changed AFTER UPDATE ON oauth_grants FOR EACH ROW WHEN (old.expires_at IS DISTINCT FROM new.expires_at OR old.refresh_at IS DISTINCT FROM new.refresh_at OR old.last_refresh_at IS DISTINCT FROM new.last_refresh_at OR old.failed_refreshes IS DISTINCT FROM new.failed_refreshes OR old.next_attempt_at IS DISTINCT FROM new.next_attempt_at) EXECUTE FUNCTION mirror_login_changed();
 
 create table oauth_leftovers (
   id uuid not null,
@@ -262,7 +410,11 @@ create table processes (
   pid integer not null,
   started_at timestamp with time zone default now() not null,
   heartbeat_at timestamp with time zone default now() not null,
-  constraint processes_pkey PRIMARY KEY (id)
+  role text,
+  keys text[],
+  wraps_with text,
+  constraint processes_pkey PRIMARY KEY (id),
+  constraint processes_role_check CHECK (role = ANY (ARRAY['API'::text, 'OPERATOR'::text]))
 );
 
 create table reconcile_schedule (
@@ -279,7 +431,7 @@ create table reconcile_schedule (
   failures integer default 0 not null,
   constraint reconcile_schedule_pkey PRIMARY KEY (kind, id),
   constraint reconcile_schedule_check CHECK ((worker IS NULL) = (claimed_at IS NULL)),
-  constraint reconcile_schedule_kind_check CHECK (kind = ANY (ARRAY['ConnectionType'::text, 'Enrollment'::text]))
+  constraint reconcile_schedule_kind_check CHECK (kind = ANY (ARRAY['ConnectionType'::text, 'Enrollment'::text, 'MirrorNamespace'::text, 'MirrorObject'::text, 'Tombstone'::text]))
 );
 create index reconcile_schedule_by_due ON reconcile_schedule USING btree (urgent DESC, due);
 
@@ -376,9 +528,9 @@ create table tool_calls (
   constraint tool_calls_pkey PRIMARY KEY (id),
   constraint tool_calls_check CHECK ((finished_at IS NULL) = (status = ANY (ARRAY['RUNNING'::text, 'PENDING_APPROVAL'::text]))),
   constraint tool_calls_status_check CHECK (status = ANY (ARRAY['RUNNING'::text, 'SUCCEEDED'::text, 'TOOL_ERROR'::text, 'FAILED'::text, 'CANCELLED'::text, 'OUTCOME_UNKNOWN'::text, 'PENDING_APPROVAL'::text, 'DENIED'::text]))
-);
-create index tool_calls_by_team ON tool_calls USING btree (team_id, id DESC);
-create index tool_calls_running ON tool_calls USING btree (process_id) WHERE (status = 'RUNNING'::text);
+) partition by RANGE (id);
+create index tool_calls_by_team ON ONLY tool_calls USING btree (team_id, id DESC);
+create index tool_calls_running ON ONLY tool_calls USING btree (process_id) WHERE (status = 'RUNNING'::text);
 
 create table tools (
   id uuid not null,

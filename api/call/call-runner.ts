@@ -30,7 +30,7 @@ export interface CallRunnerOptions {
   reservations: Pick<CallReservations, 'complete'>;
   kept: KeptContent;
   /** Acts on what the outcome says about credential and server, before the answer leaves; `error` is what ended the call, or null. */
-  observe: (route: Route, error: unknown) => Promise<void>;
+  observe: (route: Route, error: unknown, toolsChanged: boolean) => Promise<void>;
   now: () => Date;
   /** Monotonic milliseconds. */
   clock: () => number;
@@ -52,7 +52,7 @@ export class CallRunner {
     // While the database doesn't take records, nothing is sent before its record is stored.
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
-    const { outcome, error, route } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const { outcome, error, route, toolsChanged } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
     const told = this.#ended(call.record, outcome, began);
     const kept = { ...told, error: recordedFault(told.error, call.arguments) };
     if (kept.kept) {
@@ -62,7 +62,7 @@ export class CallRunner {
       this.options.records.storeSoon(kept);
       await stored;
     }
-    await this.options.observe(route, error);
+    await this.options.observe(route, error, toolsChanged);
     const { type, enrollment } = route;
     // With a key, the first answer is the one that is given again.
     const shown = kept.kept ? kept : told;

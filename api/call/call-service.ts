@@ -4,15 +4,18 @@ import type { SessionPool } from '#core/mcp/session-pool.js';
 import { CallLog } from '#core/store/call-log.js';
 import { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import { IdSource } from '#core/store/id-source.js';
 import { newId } from '#core/store/ids.js';
 import { Listener } from '#core/store/listener.js';
 import type { Page, PageRequest } from '#core/store/page.js';
-import { Processes } from '#core/store/processes.js';
 import type { Store } from '#core/store/store.js';
 import { ToolCalls, type ToolCallFilter } from '#core/store/tool-calls.js';
 import type { ToolSchemas } from '#core/tool/arguments.js';
+import { NO_TRACES, type Traces } from '#core/traces/traces.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Pulse } from '#core/upkeep/pulse.js';
 import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
+import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { Vault } from '#core/vault/vault.js';
 import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
 import { candidateTeams, checkInput } from './call-input.js';
@@ -21,7 +24,7 @@ import { CallRunner, type AcceptedCall } from './call-runner.js';
 import { CallViews } from './call-views.js';
 import { CallWaiter } from './call-waiter.js';
 import { Dispatcher } from './dispatch.js';
-import { Findings } from './findings.js';
+import { Findings, type FindingsOptions } from './findings.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
 import { Logins } from './logins.js';
@@ -40,11 +43,15 @@ export interface CallServiceOptions {
   /** Of the same database: for the connections that records and notifications have of their own. */
   databaseUrl: string;
   vault: Vault;
+  /** What the vault opens with; other processes hear which keys this one holds. */
+  keyRing: LiveKeyRing;
   sessions: SessionPool;
   schemas: ToolSchemas;
   /** Renews OAuth logins. */
   tokens: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   enrollLink: EnrollLink;
+  /** Follows calls; left out, none are. */
+  traces?: Traces;
   /** Calls that this process may have in flight. */
   maxInFlight: number;
   logger: Logger;
@@ -53,14 +60,24 @@ export interface CallServiceOptions {
   clock: () => number;
   /** Called once for every call that ended in this process. */
   onEnded?: (call: ToolCall) => void;
-  /** Called when a call found the server's health to be other than it is on record: looks at the type now, and writes what it sees. Never rejects. */
-  typeDue?: (connectionTypeId: string) => Promise<void>;
+  /** What {@link Findings} make due. */
+  due?: FindingsOptions['due'];
+  /** Called with each heartbeat: how many operators live. */
+  onOperators?: (operators: number) => void;
 }
 
 /** What is known of a request when it is refused. */
 interface About {
   membership: Membership | null;
   route: Route | null;
+}
+
+/** A call that may be sent. */
+interface Admitted {
+  request: CallRequest;
+  call: AcceptedCall;
+  /** See {@link CallLimits.enter}. */
+  leave: () => void;
 }
 
 /** How long an end may wait for other records to go with (design section 6, step 5: 50 ms at the most). */
@@ -76,6 +93,7 @@ const CANCEL_WAIT_MS = 10_000;
  */
 export class CallService {
   readonly #options: CallServiceOptions;
+  readonly #ids: IdSource;
   readonly #processId = newId();
   readonly #calls: ToolCalls;
   readonly #log: CallLog;
@@ -100,10 +118,11 @@ export class CallService {
   constructor(options: CallServiceOptions) {
     const { store, databaseUrl, vault, sessions, schemas, logger, now, clock } = options;
     this.#options = options;
+    this.#ids = new IdSource(() => now().getTime());
     this.#calls = new ToolCalls(store.manager);
     this.#log = new CallLog(databaseUrl);
     this.#reservations = new CallReservations(databaseUrl);
-    this.#records = new Records({ write: (calls) => this.#log.write(calls), logger, lingerMs: LINGER_MS });
+    this.#records = new Records({ write: (calls, awaited) => this.#log.write(calls, awaited), logger, lingerMs: LINGER_MS });
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, this.#kept);
     this.#idempotency = new Idempotency(this.#reservations, vault);
@@ -112,10 +131,10 @@ export class CallService {
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
     this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
-    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), typeDue: options.typeDue ?? (() => Promise.resolve()), now });
+    const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), due: options.due ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
       dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, reservations: this.#reservations, kept: this.#kept,
-      observe: (route, error) => findings.note(route, error), now, clock, logger,
+      observe: (route, error, toolsChanged) => findings.note(route, error, toolsChanged), now, clock, logger,
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
     this.#listener = new Listener({
@@ -123,7 +142,8 @@ export class CallService {
       handlers: { fairlead_changed: (teamId) => this.#cache.invalidate(teamId), fairlead_cancel: (id) => this.#running.cancel(id) },
     });
     this.#life = new ProcessLife({
-      id: this.#processId, processes: new Processes(store.manager), calls: this.#calls, logger,
+      id: this.#processId, processes: store.processes, calls: this.#calls, logger,
+      pulse: new Pulse({ role: 'API', processes: store.processes, keyRing: options.keyRing, logger, ...(options.onOperators !== undefined && { onOperators: options.onOperators }) }),
       cancel: (id) => this.#running.cancel(id), onBeat: () => this.#limits.prune(),
     });
   }
@@ -163,7 +183,18 @@ export class CallService {
    * Makes a call, or finds the one that was made with its idempotency key.
    * @throws {UserFault} for refusals before anything was sent; they are on the audit trail then
    */
-  async call(request: CallRequest): Promise<ToolCallView> {
+  call(request: CallRequest): Promise<ToolCallView> {
+    const { traces = NO_TRACES } = this.#options;
+    return traces.span('mutation callTool', 'SERVER', { 'fairlead.request_id': request.requestId }, async (span) => {
+      const view = await this.#audited(request);
+      const { id, tool, status, error } = view.record;
+      span.add({ 'fairlead.tool_call.id': id, 'fairlead.tool_call.status': status, 'gen_ai.tool.name': tool });
+      if (error !== null) span.failed(error.code);
+      return view;
+    });
+  }
+
+  async #audited(request: CallRequest): Promise<ToolCallView> {
     const about: About = { membership: null, route: null };
     try {
       return await this.#call(request, about);
@@ -215,12 +246,25 @@ export class CallService {
     checkInput(request);
     const candidates = candidateTeams(request);
     if (candidates.length === 1) about.membership = candidates[0]!;
-    const key = request.idempotencyKey ?? null;
-    const earlier = key === null ? null : await this.#idempotency.find(request, key, candidates);
-    if (earlier !== null) return this.#earlier(request, earlier);
+    if (request.idempotencyKey == null) return this.#begin(await this.#admit(request, about, candidates, began));
+    // Where the team is known, the reservation itself finds out whether the key is taken: the first use of a key, which is the usual one, asks nobody before.
+    const asked = candidates.length === 1 ? null : await this.#earlier(request, candidates);
+    if (asked !== null) return asked;
+    return this.#begin(await this.#admit(request, about, candidates, began).catch(async (error: unknown) => {
+      // An outcome is given again whatever has become of type, enrollment and limits since.
+      const earlier = error instanceof UserFault && error.code !== 'IDEMPOTENCY_MISMATCH' ? await this.#earlier(request, candidates) : null;
+      if (earlier === null) throw error;
+      return earlier;
+    }));
+  }
 
+  /** Everything that may refuse a call, up to its reservation. The call that holds its key already, where that is so. */
+  async #admit(request: CallRequest, about: About, candidates: readonly Membership[], began: number): Promise<Admitted | ToolCallView> {
     const found = about.route = await this.#routes.find(request, candidates);
     const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
+    // A repetition needs no login, and shouldn't wait for one.
+    const repeated = request.idempotencyKey != null && this.#logins.mustWait(found) ? await this.#earlier(request, candidates) : null;
+    if (repeated !== null) return repeated;
     const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
     const membership = about.membership = membershipIn(request.principal, route.teamId)!;
     const tool = await this.#catalog.callable(route, request.tool);
@@ -229,17 +273,21 @@ export class CallService {
 
     const leave = this.#limits.enter(route.typeId, route.spec.calls);
     const record = this.#record(request, route, membership);
-    const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(); throw error; });
-    if (!reserved) {
-      leave();
-      const winner = await this.#idempotency.find(request, key!, candidates);
-      if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
-      return this.#earlier(request, winner);
-    }
-    const ended = this.#run({ record, route, tool, arguments: request.arguments, deadline }, request.signal, leave);
+    const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
+    if (reserved) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline } };
+    leave(true);
+    const winner = await this.#earlier(request, candidates);
+    if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
+    return winner;
+  }
+
+  #begin(admitted: Admitted | ToolCallView): Promise<ToolCallView> | ToolCallView {
+    if (!('call' in admitted)) return admitted;
+    const { request, call, leave } = admitted;
+    const ended = this.#run(call, request.signal, leave);
     if (request.wait) return ended;
     ended.catch(() => undefined);
-    return { record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
+    return { record: call.record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
   }
 
   /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. */
@@ -268,8 +316,10 @@ export class CallService {
     return this.#reservations.reserve(record, sealed, key == null ? null : await this.#idempotency.claim(request, key, membership));
   }
 
-  /** The call that holds the key: its outcome, or itself while it runs. */
-  async #earlier(request: CallRequest, id: string): Promise<ToolCallView> {
+  /** The call that holds the request's key: its outcome, or itself while it runs; null where the key is free. */
+  async #earlier(request: CallRequest, candidates: readonly Membership[]): Promise<ToolCallView | null> {
+    const id = await this.#idempotency.find(request, request.idempotencyKey!, candidates);
+    if (id === null) return null;
     if (request.wait) await this.#waiter.ended(id, request.timeoutMs ?? 600_000, request.signal);
     const record = await this.#calls.byId(id);
     if (record === null) throw new InvariantBroken(`call ${id} has a key but no record`);
@@ -279,7 +329,7 @@ export class CallService {
   #record(request: CallRequest, route: Route, { memberId }: Membership): ToolCall {
     const { principal, requestId, tool, wait, idempotencyKey } = request;
     return {
-      id: newId(), teamId: route.teamId, processId: this.#processId, callerId: memberId, callerName: principal.displayName, onBehalfOfId: null, onBehalfOfName: null,
+      id: this.#ids.next(), teamId: route.teamId, processId: this.#processId, callerId: memberId, callerName: principal.displayName, onBehalfOfId: null, onBehalfOfName: null,
       tokenId: principal.tokenId, requestId, connectionTypeId: route.typeId, connectionTypeName: route.typeName, enrollmentId: route.enrollmentId,
       enrollmentLabel: route.enrollmentLabel, tool, status: 'RUNNING', error: null, startedAt: this.#options.now(), finishedAt: null, durationMs: null,
       kept: idempotencyKey != null || !wait, cancelRequestedAt: null,

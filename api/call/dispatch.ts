@@ -25,6 +25,8 @@ export interface Dispatched {
   error: unknown;
   /** The one that it went last: a login may have been renewed on the way. */
   route: Route;
+  /** The server said on the way that its list of tools is another one now. */
+  toolsChanged: boolean;
 }
 
 /** Of tokens that expire on their way, so many are tried: with lifetimes of seconds, and a machine or network that is slower. */
@@ -44,7 +46,9 @@ export class Dispatcher {
   async send(call: Dispatch): Promise<Dispatched> {
     const { signal } = call;
     let { route } = call;
-    if (signal.aborted) return { outcome: cancelled('NOTHING'), error: new CallCancelled('NOTHING'), route };
+    if (signal.aborted) return { outcome: cancelled('NOTHING'), error: new CallCancelled('NOTHING'), route, toolsChanged: false };
+    let toolsChanged = false;
+    const onToolsChanged = (): void => { toolsChanged = true; };
     const deadline = this.clock() + call.timeoutMs;
     let result: RawToolResult | null = null;
     try {
@@ -52,7 +56,7 @@ export class Dispatcher {
       for (let sends = 1, refused = false; result === null; sends += 1) {
         const left = deadline - this.clock();
         try {
-          result = await this.#callTool({ ...call, route, timeoutMs: Math.max(1, left) });
+          result = await this.#callTool({ ...call, route, timeoutMs: Math.max(1, left) }, onToolsChanged);
         } catch (error) {
           // HTTP 401 proves that nothing was done: one refresh, and one more try, within the same deadline.
           const late = this.#expiredOnItsWay(route);
@@ -66,9 +70,9 @@ export class Dispatcher {
     } catch (error) {
       const outcome = outcomeOf(error, route.login?.repair ?? null);
       if (outcome === null) throw error;
-      return { outcome, error, route };
+      return { outcome, error, route, toolsChanged };
     }
-    return { outcome: await this.#judge({ ...call, route }, result), error: null, route };
+    return { outcome: await this.#judge({ ...call, route }, result), error: null, route, toolsChanged };
   }
 
   /** A refusal of a token that has expired meanwhile says nothing of the login. */
@@ -76,10 +80,10 @@ export class Dispatcher {
     return login !== null && login.usableUntil !== null && this.clock() >= login.usableUntil;
   }
 
-  #callTool({ route, tool, name, arguments: args, timeoutMs, signal }: Dispatch): Promise<RawToolResult> {
+  #callTool({ route, tool, name, arguments: args, timeoutMs, signal }: Dispatch, onToolsChanged: () => void): Promise<RawToolResult> {
     const { sessionKey: key, headers, spec } = route;
     return this.sessions.use({ key, url: spec.serverUrl, headers, timeoutMs, signal }, (session, left) =>
-      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal }));
+      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal, onToolsChanged }));
   }
 
   /** A tool's own failure needn't have the shape of its results. */

@@ -3,6 +3,7 @@ import { PeerFault } from '#core/errors.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
 import { insufficientScope } from '#core/oauth/challenge.js';
 import { scopeUnion } from '#core/oauth/scopes.js';
+import type { ScheduleKey } from '#core/store/schedule.js';
 import type { Repositories, Store } from '#core/store/store.js';
 import { scopesWanted } from '#core/upkeep/oauth-tokens-observations.js';
 import { ProviderUnavailable } from '#core/upkeep/oauth-tokens-wait.js';
@@ -15,24 +16,28 @@ export interface FindingsOptions {
   sessions: SessionPool;
   /** Forgets what is cached of a team. */
   forget: (teamId: string) => void;
-  /** Makes the type due, so that the operator looks at it; never rejects. */
-  typeDue: (connectionTypeId: string) => Promise<void>;
+  /** Makes the object due, so that the operator looks at it: a server whose health, or a list of tools that, is other than on record. Never rejects. */
+  due: (object: ScheduleKey) => Promise<void>;
   now: () => Date;
 }
 
-/** A type isn't made due again within this time. */
+/** An object isn't made due again within this time, whatever servers say. */
 const DUE_EVERY_MS = 5000;
 
-/** What calls see in passing: a refused credential ends the enrollment's good standing; a server that is other than on record makes its type due. */
+/** What calls see in passing: a refused credential ends the enrollment's good standing; a server that is other than on record is looked at by the operator. */
 export class Findings {
   readonly #due = new Map<string, number>();
 
   constructor(private readonly options: FindingsOptions) {}
 
-  /** `error` is what ended a call, or null when the server answered it. */
-  async note(route: Route, error: unknown): Promise<void> {
+  /**
+   * @param error what ended a call, or null when the server answered it
+   * @param toolsChanged the server said that its list of tools is another one now
+   */
+  async note(route: Route, error: unknown, toolsChanged = false): Promise<void> {
     const reachable = reachableBy(error);
-    if (reachable !== null && reachable !== route.reachable) this.#makeDue(route);
+    if (reachable !== null && reachable !== route.reachable) this.#makeDue(route, { kind: 'ConnectionType', id: route.typeId });
+    if (toolsChanged) this.#makeDue(route, route.toolScopeId === route.enrollmentId ? { kind: 'Enrollment', id: route.enrollmentId } : { kind: 'ConnectionType', id: route.typeId });
     // A type without credentials has none that could be refused, and nothing that its teammates could enter.
     if (error instanceof PeerFault && error.status === 401 && route.spec.authMethod !== 'NONE') {
       this.options.sessions.drop(route.sessionKey);
@@ -43,12 +48,12 @@ export class Findings {
     }
   }
 
-  #makeDue({ teamId, typeId }: Route): void {
+  #makeDue({ teamId }: Route, object: ScheduleKey): void {
     const now = this.options.now().getTime();
-    if (now - (this.#due.get(typeId) ?? 0) < DUE_EVERY_MS) return;
+    if (now - (this.#due.get(object.id) ?? 0) < DUE_EVERY_MS) return;
     for (const [id, at] of this.#due) if (now - at >= DUE_EVERY_MS) this.#due.delete(id);
-    this.#due.set(typeId, now);
-    void this.options.typeDue(typeId).then(() => this.options.forget(teamId));
+    this.#due.set(object.id, now);
+    void this.options.due(object).then(() => this.options.forget(teamId));
   }
 
   /**

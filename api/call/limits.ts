@@ -40,10 +40,10 @@ export class CallLimits {
   }
 
   /**
-   * Admits one call; the function that is returned ends it, and must be called once.
+   * Admits one call; the function that is returned ends it, and must be called once: with true where no call was made after all, which then doesn't count for the rate.
    * @throws {UserFault} `RATE_LIMITED` or `OVERLOADED`, both retryable; then nothing was counted.
    */
-  enter(typeId: string, limits: TypeLimits): () => void {
+  enter(typeId: string, limits: TypeLimits): (unmade?: boolean) => void {
     const meter = this.#refilled(typeId, limits);
     if (limits.ratePerMinute !== null && meter.tokens < 1) {
       const retryAfterMs = Math.ceil((1 - meter.tokens) * 60_000 / limits.ratePerMinute);
@@ -58,7 +58,8 @@ export class CallLimits {
     meter.tokens -= 1;
     meter.running += 1;
     this.#inFlight += 1;
-    return () => {
+    return (unmade = false) => {
+      if (unmade) meter.tokens += 1;
       meter.running -= 1;
       this.#inFlight -= 1;
     };

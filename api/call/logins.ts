@@ -23,6 +23,11 @@ export class Logins {
 
   constructor(private readonly options: LoginsOptions) {}
 
+  /** Whether {@link ready} would have to ask its provider first. */
+  mustWait({ login }: Route): boolean {
+    return login !== null && login.usableUntil !== null && this.options.clock() >= login.usableUntil;
+  }
+
   /**
    * The route with a login that can be sent. Where its provider can't renew it now, the route says so, and nothing goes through it.
    * @throws {UserFault} where only a person can go on, with what the enrollment's owner should do
@@ -30,7 +35,7 @@ export class Logins {
   async ready(route: Route, wait: Wait): Promise<Route> {
     const { login } = route;
     if (login === null) return route;
-    if (login.usableUntil === null || this.options.clock() < login.usableUntil) return this.#used(route);
+    if (!this.mustWait(route)) return this.#used(route);
     try {
       return this.#used(this.#with(route, await this.options.tokens.current(route.enrollmentId, wait)));
     } catch (error) {

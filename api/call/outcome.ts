@@ -25,9 +25,6 @@ export function invalidResult(where: string): Outcome {
   return failed('FAILED', { code: 'RESULT_INVALID', message: `The tool ran, but its result doesn't match the output schema that it declares: ${where.replace(/\.$/, '')}. Tell the server's maintainers.` });
 }
 
-/** What a sweep writes over calls whose process has died. */
-export const PROCESS_DIED: ToolCallFault = fault({ code: 'TIMEOUT', message: 'The process that made the call ended before the answer was on record. The tool may have run: look before you call again.' });
-
 /** What stays on record when a fault of ours ended a call; `sent` says whether the server may have acted. */
 export function brokenOff(sent: 'NOTHING' | 'MAYBE', requestId: string): Outcome {
   return sent === 'NOTHING'

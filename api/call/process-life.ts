@@ -1,14 +1,15 @@
 import { hostname } from 'node:os';
 import type { Logger } from '#core/log.js';
+import type { Pulse } from '#core/upkeep/pulse.js';
 import type { Processes } from '#core/store/processes.js';
 import type { ToolCalls } from '#core/store/tool-calls.js';
-import { PROCESS_DIED } from './outcome.js';
 
 /** What {@link ProcessLife} is built of. */
 export interface ProcessLifeOptions {
   /** This process's id, new with every start. */
   id: string;
-  processes: Processes;
+  processes: Pick<Processes, 'removeOthers' | 'endOrphanedCalls'>;
+  pulse: Pulse;
   calls: ToolCalls;
   /** Cancels a call of this process, if it is still running. */
   cancel: (callId: string) => void;
@@ -42,7 +43,7 @@ export class ProcessLife {
   /** For an installation of a single process: whatever others left is orphaned now, not in 15 seconds. Returns how many calls were. */
   async adoptOrphans(): Promise<number> {
     await this.options.processes.removeOthers(this.options.id);
-    return this.options.processes.endOrphanedCalls(PROCESS_DIED);
+    return this.options.processes.endOrphanedCalls();
   }
 
   /** To be called when no call is running any more. */
@@ -50,11 +51,11 @@ export class ProcessLife {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     await this.#beating;
-    await this.options.processes.remove(this.options.id).catch((error: unknown) => this.options.logger.warn({ err: error }, 'this process stays on record until it is found silent'));
+    await this.options.pulse.remove(this.options.id).catch((error: unknown) => this.options.logger.warn({ err: error }, 'this process stays on record until it is found silent'));
   }
 
-  #live(): Promise<void> {
-    return this.options.processes.beat(this.options.id, hostname(), process.pid);
+  async #live(): Promise<void> {
+    await this.options.pulse.beat(this.options.id, hostname(), process.pid);
   }
 
   /** One round at a time, so that a slow database isn't asked more and more. */
@@ -69,7 +70,7 @@ export class ProcessLife {
     const { id, processes, calls, cancel, logger } = this.options;
     await this.#live();
     for (const callId of await calls.cancelRequests(id)) cancel(callId);
-    const ended = await processes.endOrphanedCalls(PROCESS_DIED);
+    const ended = await processes.endOrphanedCalls();
     if (ended > 0) logger.warn({ calls: ended }, 'calls of a process that died are on record as OUTCOME_UNKNOWN');
     if (this.#beats++ % DELETE_EVERY === 0) while ((await calls.deleteExpired(DELETE_AT_ONCE)) >= DELETE_AT_ONCE);
   }

@@ -7,9 +7,10 @@ import type { TokenSet } from '#core/oauth/token-set.js';
 import type { AuditOutcome } from '#core/store/entities/audit-event.entity.js';
 import type { OAuthAuthorization } from '#core/store/entities/oauth-grant.entity.js';
 import type { Repositories } from '#core/store/store.js';
-import { credentialOf, fieldsOf, lifeOf } from '#core/upkeep/oauth-tokens-life.js';
+import { credentialOf, fieldsOf, lifeOf, subjectOf } from '#core/upkeep/oauth-tokens-life.js';
 import { freshness } from '#core/upkeep/oauth-tokens-observations.js';
 import { authorization as authorizationObservations, awaitingConsent } from '#core/upkeep/observations.js';
+import type { OAuthSetup } from '#core/upkeep/type-oauth.js';
 import { openFlow } from './flow.js';
 import { hashOf, matches } from './one-time-secret.js';
 import type { ConsentParts } from './parts.js';
@@ -52,7 +53,8 @@ export class AuthorizationFinisher {
     const { store } = this.parts;
     const authorization = await store.oauthAuthorizations.byState(hashOf(answer.state));
     if (authorization === null) return { kind: 'REFUSED', reason: 'UNKNOWN' };
-    if (!matches(answer.cookie, authorization.cookieHash)) return { kind: 'REFUSED', reason: 'OTHER_BROWSER' };
+    // Its own browser has forgotten the cookie by the time somebody loads the last page again.
+    if (!matches(answer.cookie, authorization.cookieHash)) return { kind: 'REFUSED', reason: authorization.state === 'SENT' ? 'OTHER_BROWSER' : 'FINISHED' };
     const situation = await situationOf(store, authorization);
     if (situation === null) return { kind: 'REFUSED', reason: 'UNKNOWN' };
     const taken = await store.oauthAuthorizations.transition(authorization.id, 'SENT', { state: 'FINISHING' }, FINISHING_LIFETIME_MS);
@@ -72,14 +74,31 @@ export class AuthorizationFinisher {
     const { setupOf, store, transport, vault } = this.parts;
     try {
       const { pending, target } = await openFlow(vault, authorization);
-      const { client, clientRowId, discovery } = await setupOf(type);
+      const setup = await setupOf(type);
+      const { client, clientRowId, discovery } = setup;
       if (clientRowId !== authorization.clientId || discovery.issuer !== authorization.issuer) return await this.#end(situation, 'FAILED', CHANGED, 'STALE_VERSION', requestId);
       // Lifetimes are counted by the clock that all processes share.
       const sentAt = await store.now();
       const tokens = await finishAuthorization({ parameters, pending, client, discovery, transport, now: () => sentAt });
-      return await this.#keep(situation, tokens, target, requestId);
+      try {
+        return await this.#keep(situation, tokens, target, requestId);
+      } catch (error) {
+        await this.#revokeUnkept(situation, setup, tokens);
+        throw error;
+      }
     } catch (error) {
       return this.#failed(situation, error, requestId);
+    }
+  }
+
+  /** Tokens that could not be stored are known to nobody but us, so they are revoked; not where the enrollment holds a login, which many providers would end together with them. */
+  async #revokeUnkept({ enrollment, type }: Situation, setup: OAuthSetup, tokens: TokenSet): Promise<void> {
+    const { logger, orphaned, store } = this.parts;
+    try {
+      const [credential] = await store.enrollments.credentials([enrollment.id]);
+      if (credential?.sealed == null) await orphaned({ teamId: enrollment.teamId, subjectName: subjectOf(type, enrollment), setup, tokens });
+    } catch (error) {
+      logger.error({ err: error, enrollmentId: enrollment.id }, 'a login that was not stored could not be revoked');
     }
   }
 
@@ -155,7 +174,7 @@ export class AuthorizationFinisher {
   async #record(repositories: Repositories, { enrollment, owner, type }: Situation, outcome: AuditOutcome, code: string | null, requestId: string): Promise<void> {
     await repositories.audit.append({
       teamId: enrollment.teamId, actorId: owner.id, actorName: owner.displayName, onBehalfOfName: null, tokenId: null, action: 'finishAuthorization',
-      subjectType: 'Enrollment', subjectId: enrollment.id, subjectName: `${type.name}${enrollment.label === '' ? '' : `/${enrollment.label}`}`, outcome, code, requestId,
+      subjectType: 'Enrollment', subjectId: enrollment.id, subjectName: subjectOf(type, enrollment), outcome, code, requestId,
     });
   }
 }

@@ -29,7 +29,7 @@ export function unexpectedAnswerPage(reason: 'UNKNOWN' | 'OTHER_BROWSER' | 'FINI
     UNKNOWN: html`<p>This answer belongs to no login that was started here, or to one that is over. Nothing was stored.</p>`,
     OTHER_BROWSER: html`<p>This login was started in another browser, or by another person, so it can't be finished here. Nothing was stored.</p>
 <p>If somebody sent you the link that brought you here, they may have wanted to use your login: tell them no. Otherwise finish in the browser in which you started, with cookies allowed.</p>`,
-    FINISHED: html`<p>This login was finished already; it was not done again.</p>`,
+    FINISHED: html`<p>This login is over: it was finished already, or came too late. Nothing was done again.</p>`,
   };
   return { status: reason === 'FINISHED' ? 409 : 403, title: 'This login can\'t be finished here', body: html`${why[reason]}<p>You can close this page.</p>` };
 }

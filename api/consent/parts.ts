@@ -3,6 +3,7 @@ import type { OAuthTransport } from '#core/oauth/transport.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
+import type { OrphanedTokens } from '#core/upkeep/oauth-tokens.js';
 import type { OAuthSetup } from '#core/upkeep/type-oauth.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import type { Vault } from '#core/vault/vault.js';
@@ -21,6 +22,8 @@ export interface ConsentParts {
   setupOf: (type: ConnectionType) => Promise<OAuthSetup>;
   /** Told when the provider doesn't know the client, or its secret, any more. */
   clientRefused: (type: ConnectionType, clientRowId: string) => Promise<void>;
+  /** Told of tokens that nobody keeps: they are revoked, in the background. */
+  orphaned: (orphan: OrphanedTokens) => Promise<void>;
   /** Null where no client at an OIDC issuer is configured. */
   signIn: SignIn | null;
   proof: Pick<ProofOptions, 'localMode' | 'oidc'>;

@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { quotePeer } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
+import { clientAuthentication } from '#core/oauth/client-authentication.js';
 import { claimText, subjectOf } from '../identity/claims.js';
 import { IdentityFault } from '../identity/identity-fault.js';
 import { isTrustworthyUrl } from '../identity/issuer-keys.js';
@@ -110,9 +111,9 @@ export class SignIn {
   }
 
   #clientAuth(as: oauth.AuthorizationServer): oauth.ClientAuth {
-    const { clientSecret } = this.options;
-    if (clientSecret === null) return oauth.None();
-    return as.token_endpoint_auth_methods_supported?.includes('client_secret_post') ? oauth.ClientSecretPost(clientSecret) : oauth.ClientSecretBasic(clientSecret);
+    const { clientId, clientSecret } = this.options;
+    const posts = as.token_endpoint_auth_methods_supported?.includes('client_secret_post') ?? false;
+    return clientAuthentication({ clientId, clientSecret, authMethod: clientSecret === null ? 'none' : posts ? 'client_secret_post' : 'client_secret_basic' });
   }
 
   #http() {

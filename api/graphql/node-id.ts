@@ -1,13 +1,7 @@
+import { NODE_TYPES, nodeId, type NodeType } from '#core/connection/node-id.js';
 import { isId } from '#core/store/ids.js';
 
-/** Types that have a global id (https://relay.dev/graphql/objectidentification.htm). */
-export const NODE_TYPES = ['Team', 'Member', 'Token', 'ConnectionType', 'Tool', 'Enrollment', 'ToolCall', 'AuditEvent'] as const;
-export type NodeType = (typeof NODE_TYPES)[number];
-
-/** An opaque global id. */
-export function nodeId(type: NodeType, id: string): string {
-  return Buffer.from(`${type}:${id}`).toString('base64url');
-}
+export { NODE_TYPES, nodeId, type NodeType };
 
 /** What a global id names, or null when it isn't one of ours. */
 export function parseNodeId(text: string): { type: NodeType; id: string } | null {

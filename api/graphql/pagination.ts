@@ -23,9 +23,9 @@ export class PageInfo {
   @Field(() => String, { nullable: true, description: 'Cursor of the last row: give it as `after`.' }) endCursor!: string | null;
 }
 
-/** One page as resolvers return it; `totalCount` is asked for only when it is selected. */
+/** One page as resolvers return it; `edges` and `totalCount` are made only when they are selected. */
 export interface ConnectionView<N> {
-  edges: { cursor: string; node: N }[];
+  edges: () => { cursor: string; node: N }[];
   nodes: N[];
   pageInfo: PageInfo;
   totalCount: () => Promise<number> | number;
@@ -73,15 +73,16 @@ function cursor(key: string): string {
 
 /** A page of rows as GraphQL shows it. `key` is the row's place in the order that the list has. */
 export function connectionView<R, N>(page: Page<R>, request: PageRequest, key: (row: R) => string, view: (row: R) => N, totalCount: () => Promise<number>): ConnectionView<N> {
-  const edges = page.rows.map((row) => ({ cursor: cursor(key(row)), node: view(row) }));
+  const nodes = page.rows.map(view);
+  const [first, last] = [page.rows[0], page.rows.at(-1)];
   return {
-    edges,
-    nodes: edges.map((edge) => edge.node),
+    edges: () => page.rows.map((row, index) => ({ cursor: cursor(key(row)), node: nodes[index]! })),
+    nodes,
     pageInfo: {
       hasNextPage: page.hasNextPage,
       hasPreviousPage: request.after !== null,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      startCursor: first === undefined ? null : cursor(key(first)),
+      endCursor: last === undefined ? null : cursor(key(last)),
     },
     totalCount,
   };

@@ -1,6 +1,7 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import { losesDigits } from '#core/json/number-source.js';
 import { isRawNumber } from '#core/json/raw-json.js';
+import { UnparsedJson } from '#core/json/unparsed.js';
 
 /** Deeper JSON than this is refused: nothing sensible nests like that, and later stages walk it recursively. */
 const MAX_JSON_DEPTH = 100;
@@ -28,7 +29,7 @@ export const JsonObjectScalar = new GraphQLScalarType<unknown, unknown>({
   description: 'A JSON object. Numbers that JSON parsers would round, such as integers beyond ±9007199254740991, are refused in inputs: send them as strings.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259#section-4',
   serialize: (value) => {
-    if (!isObject(value)) throw new TypeError('JSONObject cannot represent a value that is no object');
+    if (value instanceof UnparsedJson ? !value.text.startsWith('{') : !isObject(value)) throw new TypeError('JSONObject cannot represent a value that is no object');
     return value;
   },
   parseValue: (value) => {

@@ -2,6 +2,7 @@ import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import type { GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { GraphQLError, Kind, OperationTypeNode } from 'graphql';
+import { UnparsedJson } from '#core/json/unparsed.js';
 import type { Logger } from '#core/log.js';
 import { errorFormatter } from '../graphql/errors.js';
 import { costLimitPlugin, GRAPHQL_LIMITS, limitRule } from '../graphql/limits.js';
@@ -31,6 +32,8 @@ export function createApollo<C extends BaseContext>(options: ApolloOptions): Apo
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: GRAPHQL_LIMITS.tokens },
     validationRules: [limitRule(GRAPHQL_LIMITS)],
+    // The line end is for terminals.
+    stringifyResult: (result) => `${UnparsedJson.stringify(result)}\n`,
     formatError: errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger }),
     plugins: [
       ApolloServerPluginCacheControlDisabled(),

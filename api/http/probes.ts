@@ -1,10 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-
-/** What a readiness check found: one line per part, by name. */
-export interface Readiness {
-  ok: boolean;
-  checks: Record<string, string>;
-}
+import type { Readiness } from '#core/metrics.js';
 
 /** Paths of the probes. They are answered for any `Host`: a kubelet asks by pod address. */
 export const PROBE_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);

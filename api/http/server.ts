@@ -2,18 +2,19 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { BaseContext } from '@apollo/server';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type { Registry } from 'prom-client';
 import type { Logger } from '#core/log.js';
+import type { Readiness } from '#core/metrics.js';
 import { createApollo } from './apollo.js';
 import { allowOrigin, answerPreflight } from './cors.js';
 import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer.js';
 import { addExplorer } from './explorer.js';
+import { graphqlHandler } from './graphql-handler.js';
 import { parseJsonBody } from './json-body.js';
 import { HttpMetrics } from './metrics.js';
-import { addProbes, PROBE_PATHS, type Readiness } from './probes.js';
+import { addProbes, PROBE_PATHS } from './probes.js';
 import { RequestFrames, type RequestFrame } from './request-frame.js';
 import { RequestGuard } from './request-guard.js';
 import { requestIdOf } from './request-id.js';
@@ -133,9 +134,7 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
 
   addProbes(app, options.ready, () => state.closing);
   if (options.introspection) addExplorer(app, '/graphql');
-  const answer = fastifyApolloHandler(apollo, {
-    context: (request, reply) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), ip: request.ip }),
-  });
+  const answer = graphqlHandler(apollo, (request, reply) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), ip: request.ip }));
   app.post('/graphql', (request, reply) => frames.run(request.frame, () => answer.call(app, request, reply)));
   app.route({
     method: ['GET', 'PUT', 'PATCH', 'DELETE'], url: '/graphql',

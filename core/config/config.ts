@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { LogLevel } from '#core/log.js';
+import type { TracesConfig } from '#core/traces/start-traces.js';
 import { ConfigError, type ConfigFault } from './fault.js';
 import { KEYS, type KeyDefinition, type KeyName, type Mode } from './keys.js';
 import { gatherSettings, type Settings } from './settings.js';
@@ -18,6 +19,20 @@ export interface OidcConfig {
   admins: readonly string[];
   /** Our client there, by which the consent page signs people in; null where there is none. */
   signIn: { clientId: string; clientSecret: string | null } | null;
+}
+
+/** How a Kubernetes cluster is mirrored. */
+export interface MirrorConfig {
+  /** `observe`: only says what it would do. */
+  mode: 'observe' | 'on';
+  /** A kubeconfig's path; null: the pod's service account. */
+  kubeconfig: string | null;
+  /** Null: all of the cluster. */
+  namespaces: readonly string[] | null;
+  /** How long deleted manifests can come back. */
+  graceSeconds: number;
+  /** Null: that of the pod, or of the kubeconfig. */
+  leaseNamespace: string | null;
 }
 
 /** The whole configuration, checked and frozen. */
@@ -43,15 +58,25 @@ export interface Config {
   migrateOnStart: boolean;
   /** The key ring as text, which `KeyRing.parse` takes; null where a file of the state directory holds it. */
   keys: string | null;
+  /** Absolute; where it is read again, since it may change: the file that `keys` came from. Null where no file of its own was named. */
+  keysFile: string | null;
   /** As text, which `parseAllowRules` takes. */
   egressAllow: string;
   oidc: OidcConfig | null;
+  /** Null: no cluster is mirrored. */
+  mirror: MirrorConfig | null;
   /** Null: no metrics port. */
   metrics: { host: string; port: number } | null;
+  /** How often an operator says that it lives. */
+  operatorHeartbeatMs: number;
+  /** Null: none. */
+  traces: TracesConfig | null;
   logLevel: LogLevel;
   introspection: boolean;
   bodyLimitBytes: number;
   shutdownTimeoutMs: number;
+  /** How long records of calls, and of who did what, are kept at least. */
+  keptDays: { calls: number; audit: number };
   /** Where other programs are looked for: `PATH`. */
   searchPath: string;
   /** What should be logged once logging works. */
@@ -69,7 +94,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, mo
   const values = parseAll(settings, mode);
   settings.faults.push(...crossFaults(values, settings, mode));
   if (settings.faults.length > 0) throw new ConfigError(settings.faults);
-  const config = assemble(values, mode);
+  const config = assemble(values, mode, settings.files.get('FAIRLEAD_KEYS') ?? null);
   return deepFreeze({ ...config, searchPath: env['PATH'] ?? '/usr/bin:/bin', warnings: warningsOf(config) });
 }
 
@@ -117,7 +142,7 @@ function crossFaults(values: Values, { texts }: Settings, mode: Mode): ConfigFau
 }
 
 /** Called without faults only: what has a default is there. */
-function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warnings'> {
+function assemble(values: Values, mode: Mode, keysFile: string | null): Omit<Config, 'searchPath' | 'warnings'> {
   const host = values.HOST!;
   return {
     mode,
@@ -133,6 +158,7 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
     databasePoolSize: values.FAIRLEAD_DATABASE_POOL_SIZE!,
     migrateOnStart: values.FAIRLEAD_MIGRATE === 'auto',
     keys: values.FAIRLEAD_KEYS,
+    keysFile: keysFile === null ? null : resolve(keysFile),
     egressAllow: values.FAIRLEAD_EGRESS_ALLOW!,
     oidc: values.FAIRLEAD_OIDC_ISSUER === null ? null : {
       issuer: values.FAIRLEAD_OIDC_ISSUER,
@@ -144,11 +170,27 @@ function assemble(values: Values, mode: Mode): Omit<Config, 'searchPath' | 'warn
       admins: values.FAIRLEAD_OIDC_ADMINS!,
       signIn: values.FAIRLEAD_OIDC_CLIENT_ID === null ? null : { clientId: values.FAIRLEAD_OIDC_CLIENT_ID, clientSecret: values.FAIRLEAD_OIDC_CLIENT_SECRET },
     },
+    mirror: values.FAIRLEAD_MIRROR === 'off' ? null : {
+      mode: values.FAIRLEAD_MIRROR!,
+      kubeconfig: values.FAIRLEAD_KUBECONFIG,
+      namespaces: values.FAIRLEAD_MIRROR_NAMESPACES,
+      graceSeconds: values.FAIRLEAD_MIRROR_GRACE_SECONDS!,
+      leaseNamespace: values.FAIRLEAD_LEASE_NAMESPACE,
+    },
     metrics: values.FAIRLEAD_METRICS_PORT === null ? null : { host: values.FAIRLEAD_METRICS_HOST ?? host, port: values.FAIRLEAD_METRICS_PORT },
+    operatorHeartbeatMs: values.FAIRLEAD_OPERATOR_HEARTBEAT_MS!,
+    traces: values.OTEL_EXPORTER_OTLP_ENDPOINT === null ? null : {
+      url: `${values.OTEL_EXPORTER_OTLP_ENDPOINT}/v1/traces`,
+      headers: values.OTEL_EXPORTER_OTLP_HEADERS!,
+      serviceName: values.OTEL_SERVICE_NAME!,
+      ratio: values.OTEL_TRACES_SAMPLER_ARG!,
+      propagate: values.FAIRLEAD_TRACE_PROPAGATION!,
+    },
     logLevel: values.FAIRLEAD_LOG_LEVEL!,
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,
     shutdownTimeoutMs: values.FAIRLEAD_SHUTDOWN_TIMEOUT_MS!,
+    keptDays: { calls: values.FAIRLEAD_CALLS_KEPT_DAYS!, audit: values.FAIRLEAD_AUDIT_KEPT_DAYS! },
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '#core/log.js';
-import { allowRules, baseUrl, clientMetadataUrl, groupRules, issuer, keyRing, list, listenHost, onOff, origins, portOrOff, postgresUrl, text, wholeNumber } from './values.js';
+import { allowRules, baseUrl, clientMetadataUrl, groupRules, headerFields, issuer, keyRing, list, listenHost, namespace, namespaces, onOff, origins, portOrOff, postgresUrl, share, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
 export const MODES = ['dev', 'api', 'operator', 'migrate', 'probe', 'keys'] as const;
@@ -75,7 +75,8 @@ export const KEYS = {
   FAIRLEAD_KEYS: key({
     schema: keyRing, expects: 'a key ring', example: 'k1:<32 random bytes in base64>', secret: true, requiredIn: ['api', 'operator'],
     defaultText: '`fairlead dev`: a file in the state directory; otherwise required',
-    description: 'The key ring that seals credentials: comma-separated `id:key`, the first one seals, all of them open. `fairlead keys generate` prints an entry.',
+    description: 'The key ring that seals credentials: comma-separated `id:key`, the first one seals, all of them open. `fairlead keys generate` prints an entry. '
+      + 'From a file, it is read again when it changes; `fairlead keys rotate` puts a new key in front.',
   }),
   FAIRLEAD_EGRESS_ALLOW: key({
     schema: allowRules, expects: 'a comma-separated list of hosts, host:ports and CIDRs', example: 'mcp.internal:8080,10.20.0.0/16', default: '',
@@ -112,12 +113,49 @@ export const KEYS = {
     schema: text, expects: 'a client secret', example: '<the secret of that client>', secret: true, defaultText: 'none: a public client',
     description: 'The secret of that client.',
   }),
+  FAIRLEAD_MIRROR: key({
+    schema: z.enum(['off', 'observe', 'on']), expects: '`off`, `observe` or `on`', example: 'on', default: 'off',
+    description: 'Whether the operator mirrors ConnectionTypes and Enrollments of a Kubernetes cluster. `observe` only prints what it would do.',
+  }),
+  FAIRLEAD_KUBECONFIG: key({
+    schema: text, expects: 'a path', example: '/etc/fairlead/kubeconfig', defaultText: 'the service account of the pod', description: 'The kubeconfig by which the operator reaches the cluster.',
+  }),
+  FAIRLEAD_MIRROR_NAMESPACES: key({
+    schema: namespaces, expects: 'a comma-separated list of namespaces', example: 'logistics,finance', defaultText: 'all, which takes rights in the whole cluster',
+    description: 'The namespaces whose ConnectionTypes and Enrollments the operator follows; each needs its rights there.',
+  }),
+  FAIRLEAD_MIRROR_GRACE_SECONDS: key({
+    schema: wholeNumber(0, 2_592_000), expects: 'a whole number of seconds from 0 to 2592000', example: '3600', default: '3600',
+    description: 'How long what a deleted manifest declared is kept, hidden, so that the same manifest can bring it back.',
+  }),
+  FAIRLEAD_LEASE_NAMESPACE: key({
+    schema: namespace, expects: 'a namespace', example: 'fairlead', defaultText: 'the namespace of the pod, or of the kubeconfig', description: 'Where the Lease is by which one operator at a time mirrors.',
+  }),
   FAIRLEAD_METRICS_PORT: key({
     schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464', operator: '9464' },
-    description: 'The port of `/metrics`; `0` picks a free one.',
+    description: 'The port of `/metrics`, and of `fairlead operator`\'s `/healthz` and `/readyz`; `0` picks a free one.',
   }),
   FAIRLEAD_METRICS_HOST: key({
     schema: listenHost, expects: 'an IP address or host name without port', example: '0.0.0.0', defaultText: 'as `HOST`', description: 'The address of `/metrics`.',
+  }),
+  FAIRLEAD_OPERATOR_HEARTBEAT_MS: key({
+    schema: wholeNumber(100, 60_000), expects: 'a whole number of milliseconds from 100 to 60000', example: '5000', default: '5000',
+    description: 'How often an operator says that it lives. After three times as long a silence others take its work over, so all operators of an installation have the same value.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: key({
+    schema: baseUrl, expects: 'an http(s) URL without credentials, query and fragment', example: 'http://collector:4318', defaultText: 'none: no traces',
+    description: 'The OTLP/HTTP endpoint of an OpenTelemetry collector; traces go to `/v1/traces` under it. They hold no credential, no argument and no result.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: key({
+    schema: headerFields, expects: 'a comma-separated list of name=value', example: 'api-key=secret', secret: true, default: '', defaultText: 'none',
+    description: 'Headers for the collector, percent-encoded.',
+  }),
+  OTEL_SERVICE_NAME: key({ schema: text, expects: 'a name', example: 'fairlead', default: 'fairlead', description: 'What traces call this installation.' }),
+  OTEL_TRACES_SAMPLER_ARG: key({
+    schema: share, expects: 'a number from 0 to 1', example: '0.1', default: '1', description: 'The share of traces that are kept.',
+  }),
+  FAIRLEAD_TRACE_PROPAGATION: key({
+    schema: onOff, expects: '`on` or `off`', example: 'on', default: 'off', description: 'Whether MCP servers are told, in a `traceparent` header, the trace that a request belongs to.',
   }),
   FAIRLEAD_LOG_LEVEL: key({
     schema: z.enum(LOG_LEVELS), expects: `one of ${LOG_LEVELS.join(', ')}`, example: 'debug', default: 'info', description: 'How much is logged.',
@@ -128,6 +166,14 @@ export const KEYS = {
   FAIRLEAD_BODY_LIMIT_BYTES: key({
     schema: wholeNumber(1024, 64 * 1024 * 1024), expects: 'a whole number of bytes from 1024 to 67108864', example: '1048576', default: '1048576',
     description: 'The largest request body that is read.',
+  }),
+  FAIRLEAD_CALLS_KEPT_DAYS: key({
+    schema: wholeNumber(2, 3650), expects: 'a whole number of days from 2 to 3650', example: '30', default: '90',
+    description: 'How long the operator keeps records of calls. They go by the week, so some stay for up to seven days more. Stored arguments and results go after a day in any case.',
+  }),
+  FAIRLEAD_AUDIT_KEPT_DAYS: key({
+    schema: wholeNumber(2, 3650), expects: 'a whole number of days from 2 to 3650', example: '730', default: '400',
+    description: 'How long the operator keeps the audit trail. It goes by four weeks, so some of it stays for up to 28 days more.',
   }),
   FAIRLEAD_SHUTDOWN_TIMEOUT_MS: key({
     schema: wholeNumber(0, 600_000), expects: 'a whole number of milliseconds from 0 to 600000', example: '30000', default: '10000',

@@ -7,6 +7,8 @@ import { nearest } from './nearest.js';
 /** The text of settings, from the environment and the file together. */
 export interface Settings {
   texts: Map<KeyName, string>;
+  /** The files that secrets came from. */
+  files: Map<KeyName, string>;
   faults: ConfigFault[];
 }
 
@@ -15,7 +17,7 @@ export interface Settings {
  * Empty means not set. Keys that nobody knows are faults.
  */
 export function gatherSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const settings: Settings = { texts: new Map(), faults: [] };
+  const settings: Settings = { texts: new Map(), files: new Map(), faults: [] };
   const ours = Object.entries(env).filter(([name, value]) => (name.startsWith('FAIRLEAD_') || definitionOf(secretOf(name)) !== undefined) && !isServiceLink(name, value ?? ''));
   add(settings, new Map(ours.map(([name, value]) => [name, value ?? ''])), 'environment');
   const file = settings.texts.get('FAIRLEAD_CONFIG');
@@ -56,7 +58,10 @@ function addSecretFile(settings: Settings, given: Map<string, string>, taken: Se
     try {
       const secret = readFileSync(path, 'utf8').trim();
       if (secret === '') settings.faults.push({ key, problem: `${path} is empty.` });
-      else settings.texts.set(name, secret);
+      else {
+        settings.texts.set(name, secret);
+        settings.files.set(name, path);
+      }
     } catch (error) {
       settings.faults.push({ key, problem: `${path} can't be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).` });
     }

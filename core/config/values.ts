@@ -22,6 +22,25 @@ export const text = z.string();
 /** A whole number in decimal digits, within bounds. */
 export const wholeNumber = (min: number, max: number) => z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max));
 
+/** A namespace of Kubernetes: a DNS label (RFC 1123). */
+export const namespace = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+
+/** A comma-separated list of namespaces, at least one. */
+export const namespaces = z.string().transform((value) => value.split(',').map((name) => name.trim()).filter((name) => name !== '')).pipe(z.array(namespace).min(1));
+
+/** A share from 0 to 1. */
+export const share = z.string().regex(/^(?:0|1|0?\.\d+|1\.0+)$/).transform(Number);
+
+/** Header fields as OpenTelemetry writes them: comma-separated `name=value`, percent-encoded (https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables). */
+export const headerFields = z.string().transform((value, context): Record<string, string> => {
+  const fields = value.split(',').filter((field) => field.trim() !== '').map((field) => /^\s*([!#$%&'*+.^_`|~\w-]+)\s*=\s*(.*?)\s*$/.exec(field));
+  try {
+    return Object.fromEntries(fields.map((field) => [field![1]!, decodeURIComponent(field![2]!)]));
+  } catch {
+    return refuse(context);
+  }
+});
+
 /** A port, or null for `off`. */
 export const portOrOff = z.union([z.literal('off').transform(() => null), wholeNumber(0, 65_535)]);
 

@@ -5,18 +5,19 @@
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 
-/** Hop-by-hop and framing fields, and those that belong to HTTP, proxies or MCP itself. */
-const REFUSED_NAMES = new Set([
+/** Hop-by-hop and framing fields, and those that belong to HTTP, proxies or MCP itself; lower case. */
+export const REFUSED_HEADER_NAMES: ReadonlySet<string> = new Set([
   'host', 'connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'via', 'date',
   'cookie', 'cookie2', 'set-cookie', 'forwarded', 'last-event-id', 'http2-settings', 'origin', 'referer', 'user-agent',
 ]);
-const REFUSED_PREFIXES = ['content-', 'accept', 'proxy-', 'x-forwarded-', 'mcp-', 'sec-', ':'];
+/** What the names of other such fields begin with. */
+export const REFUSED_HEADER_PREFIXES: readonly string[] = ['content-', 'accept', 'proxy-', 'x-forwarded-', 'mcp-', 'sec-', ':'];
 
 /** Why `name` can't be used as a credential header, or null when it can. */
 export function headerNameFault(name: string): string | null {
   if (!TOKEN.test(name)) return 'A header name is 1 to 128 letters, digits or !#$%&\'*+-.^_`|~ (RFC 9110), for example X-Api-Key.';
   const lower = name.toLowerCase();
-  if (REFUSED_NAMES.has(lower) || REFUSED_PREFIXES.some((prefix) => lower.startsWith(prefix))) {
+  if (REFUSED_HEADER_NAMES.has(lower) || REFUSED_HEADER_PREFIXES.some((prefix) => lower.startsWith(prefix))) {
     return 'This header belongs to HTTP, proxies or MCP itself and can\'t be set; use the header that the server documents for its key.';
   }
   return null;

@@ -15,7 +15,8 @@ export type ToolChangePolicy = (typeof TOOL_CHANGE_POLICIES)[number];
 
 export const DELETION_POLICIES = ['DELETE', 'RETAIN'] as const;
 
-const headerName = z.string().superRefine((name, context) => {
+/** The name of a request header that a credential may go into. */
+export const headerName = z.string().superRefine((name, context) => {
   const fault = headerNameFault(name);
   if (fault !== null) context.addIssue({ code: 'custom', message: fault });
 });
@@ -68,7 +69,8 @@ export const callsSpec = z.object({
   concurrency: z.int().min(1, 'At least 1.').max(1000, 'At most 1,000.').nullish().transform((n) => n ?? null),
 });
 
-const toolPattern = z.string().min(1, 'A tool\'s name, or a pattern with *.').max(128, 'At most 128 characters.').refine(oneLine, 'No line breaks or control characters.');
+/** A tool's name, or a pattern for several. */
+export const toolPattern = z.string().min(1, 'A tool\'s name, or a pattern with *.').max(128, 'At most 128 characters.').refine(oneLine, 'No line breaks or control characters.');
 export const toolPolicySpec = z.object({
   allow: z.array(toolPattern).max(500, 'At most 500 entries.').default([]),
   deny: z.array(toolPattern).max(500, 'At most 500 entries.').default([]),
@@ -78,7 +80,7 @@ export const toolPolicySpec = z.object({
 export type ToolPolicy = z.output<typeof toolPolicySpec>;
 
 /** A scope is one or more characters of RFC 6749 section 3.3 (https://www.rfc-editor.org/rfc/rfc6749#section-3.3). */
-const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'A scope has no spaces, quotes or backslashes: enter one per entry.');
+export const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'A scope has no spaces, quotes or backslashes: enter one per entry.');
 
 /** The OAuth client's public side; its secret is kept apart, sealed. */
 export const oauthSpec = z.object({

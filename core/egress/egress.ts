@@ -6,7 +6,9 @@ import { guardedFetch, type FetchLimits } from './fetch.js';
 import { Lane } from './lane.js';
 import { resolveBySystem, type Resolve } from './lookup.js';
 import { checkUrl, type Destination, type EgressPolicy } from './policy.js';
+import { NO_TRACES, type Traces } from '../traces/traces.js';
 import { isRedirect, redirectTarget, withoutCredentials } from './redirect.js';
+import { requestBytes } from './request-head.js';
 
 /** One outbound request. */
 export interface EgressRequest {
@@ -27,6 +29,8 @@ export interface EgressRequest {
   redirect?: 'refuse' | 'follow' | 'manual';
   /** Lower-case names of headers that don't go to another origin, besides `authorization`, `cookie` and `proxy-authorization`. */
   credentialHeaders?: string[];
+  /** To an MCP server, which may be told the trace that the request belongs to, where an administrator wants that. */
+  toMcpServer?: boolean;
 }
 
 /** The answer; its body must be read, or given up with `discard`, else its connection stays taken until the deadline. */
@@ -54,6 +58,10 @@ export interface EgressOptions {
   maxConnectionsPerHost?: number;
   /** Requests that may wait per origin; 256 by default. */
   maxQueuePerHost?: number;
+  /** Requests that are part of something that is followed become spans; none are by default. */
+  traces?: Traces;
+  /** Whether MCP servers are told the trace; false by default. */
+  propagateTraces?: boolean;
 }
 
 /** How many redirects are followed. */
@@ -75,6 +83,8 @@ export class Egress {
   readonly #resolve: Resolve;
   readonly #maxConnections: number;
   readonly #maxQueue: number;
+  readonly #traces: Traces;
+  readonly #propagate: boolean;
   readonly #checked = new Map<string, Destination>();
   readonly #lanes = new Map<string, Lane>();
   #closed = false;
@@ -85,6 +95,8 @@ export class Egress {
     this.#resolve = options.resolve ?? resolveBySystem;
     this.#maxConnections = options.maxConnectionsPerHost ?? 64;
     this.#maxQueue = options.maxQueuePerHost ?? 256;
+    this.#traces = options.traces ?? NO_TRACES;
+    this.#propagate = options.propagateTraces ?? false;
     this.fetch = this.fetchWith(DEFAULT_LIMITS);
   }
 
@@ -111,7 +123,7 @@ export class Egress {
    * @throws {EgressError}
    */
   async request(request: EgressRequest): Promise<EgressResponse> {
-    return this.#send(request, this.#destination(request.url), request.headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
+    return this.#traces.active ? this.#traced(request) : this.#start(request, request.headers);
   }
 
   /** `fetch` behind the same guard, with these bounds for every request. Rejects with {@link EgressError}, or with the signal's reason when that fired. */
@@ -130,6 +142,23 @@ export class Egress {
     const lanes = [...this.#lanes.values()];
     this.#lanes.clear();
     await Promise.all(lanes.map((lane) => lane.close()));
+  }
+
+  #start(request: EgressRequest, headers: Record<string, string> | undefined): Promise<EgressResponse> {
+    return this.#send(request, this.#destination(request.url), headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
+  }
+
+  /** A span until the head of the answer is there. Neither path nor query, which may hold secrets. https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span */
+  #traced(request: EgressRequest): Promise<EgressResponse> {
+    const { url, host, port } = this.#destination(request.url);
+    const facts = { 'http.request.method': request.method, 'server.address': host, 'server.port': port, 'url.scheme': url.protocol.slice(0, -1) };
+    return this.#traces.span(request.method, 'CLIENT', facts, async (span) => {
+      const traceparent = this.#propagate && request.toMcpServer === true ? this.#traces.traceparent : null;
+      const response = await this.#start(request, traceparent === null ? request.headers : { ...request.headers, traceparent });
+      span.add({ 'http.response.status_code': response.status });
+      if (response.status >= 400) span.failed(String(response.status));
+      return response;
+    });
   }
 
   #destination(url: string | URL): Destination {
@@ -165,9 +194,9 @@ export class Egress {
   async #exchange(destination: Destination, request: EgressRequest, headers: Record<string, string> | undefined, deadline: number): Promise<Answer> {
     if (this.#closed) throw new EgressError('ABORTED', 'shutting down', { sent: 'NOTHING' });
     const { url } = destination;
-    const options = { path: url.pathname + url.search, method: request.method, headers: headerList(headers), body: request.body };
+    const bytes = requestBytes({ path: url.pathname + url.search, host: url.host, method: request.method, headers, body: request.body });
     const exchange = new Exchange(url.origin, { deadline, maxBytes: request.maxBytes, signal: request.signal });
-    this.#laneTo(destination).send(options, exchange);
+    this.#laneTo(destination).send(bytes, exchange);
     try {
       return await exchange.answer;
     } catch (error) {
@@ -208,21 +237,6 @@ export class Egress {
   #logRefusal(error: EgressError): void {
     this.#logger?.info({ reason: error.message }, 'egress refused');
   }
-}
-
-/** A flat list, which undici takes without walking an object twice. `Host` would let a caller reach another virtual host than the one that was checked. */
-function headerList(headers: Record<string, string> | undefined): string[] {
-  const list = ['accept-encoding', 'identity'];
-  let named = false;
-  for (const name in headers) {
-    const lower = name.toLowerCase();
-    if (lower === 'accept-encoding') continue;
-    if (lower === 'host') throw new EgressError('REFUSED', 'a Host header', { sent: 'NOTHING', publicMessage: 'the Host header cannot be set' });
-    if (lower === 'user-agent') named = true;
-    list.push(name, headers[name]!);
-  }
-  if (!named) list.push('user-agent', 'fairlead');
-  return list;
 }
 
 function responseFrom(answer: Answer, url: URL): EgressResponse {

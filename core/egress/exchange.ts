@@ -1,13 +1,19 @@
-import type { Dispatcher } from 'undici';
 import { ResponseBody, type BodySource } from './body.js';
 import { EgressError } from './errors.js';
-import { egressFault } from './faults.js';
 
 /** The head of an answer, and its body. */
 export interface Answer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: ResponseBody;
+}
+
+/** The connection that an exchange goes over. */
+export interface Carrier {
+  pause(): void;
+  resume(): void;
+  /** Closes it. */
+  abort(error: EgressError): void;
 }
 
 /** The bounds of one exchange. */
@@ -23,37 +29,31 @@ export interface ExchangeLimits {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * One request and its answer on one connection, as undici drives it:
+ * One request and its answer on one connection, as a {@link Carrier} drives it:
  *
  * ```
- * waiting ──dispatch──► queued in undici ──onRequestStart──► begun ──onResponseStart──► answered ──► done
- *    └── nothing was sent: removed ──┴── nothing was sent ──┘ └── MAYBE: the connection is closed ──┘
+ * waiting ──begin──► begun ──head──► answered ──end──► done
+ *    └── nothing was sent: abandoned ──┘ └── MAYBE: the connection is closed ──┘
  * ```
  *
- * undici calls `onRequestStart` in the same tick and right before it writes the head, and writes nothing if the request is aborted in there:
- * that is what `sent` rests on. undici doesn't repeat a request whose head was written.
+ * `begin` comes in the same tick as, and right before, the first byte is written: that is what `sent` rests on. No request is written twice.
  */
-export class Exchange implements Dispatcher.DispatchHandler, BodySource {
+export class Exchange implements BodySource {
   readonly answer: Promise<Answer>;
   readonly #limits: ExchangeLimits;
-  readonly #secure: boolean;
   readonly #origin: string;
   #resolve!: (answer: Answer) => void;
   #reject!: (error: EgressError) => void;
-  #controller: Dispatcher.DispatchController | null = null;
+  #carrier: Carrier | null = null;
   #begun = false;
   #body: ResponseBody | null = null;
   #error: EgressError | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #released = false;
-  /** Called once, when undici has no more use for the connection slot. */
-  onReleased: () => void = () => undefined;
-  /** Called if it is given up before it was dispatched or begun. */
+  /** Called if it is given up before it was begun. */
   onAbandoned: () => void = () => undefined;
 
   constructor(origin: string, limits: ExchangeLimits) {
     this.#origin = origin;
-    this.#secure = origin.startsWith('https:');
     this.#limits = limits;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -86,16 +86,16 @@ export class Exchange implements Dispatcher.DispatchHandler, BodySource {
     this.settled();
     if (this.#body) this.#body.fail(error);
     else this.#reject(error);
-    if (this.#controller && !this.#released) this.#controller.abort(error);
+    if (this.#carrier !== null) this.#carrier.abort(error);
     else if (!this.#begun) this.onAbandoned();
   }
 
   pause(): void {
-    this.#controller?.pause();
+    this.#carrier?.pause();
   }
 
   resume(): void {
-    this.#controller?.resume();
+    this.#carrier?.resume();
   }
 
   settled(): void {
@@ -104,16 +104,14 @@ export class Exchange implements Dispatcher.DispatchHandler, BodySource {
     this.#limits.signal?.removeEventListener('abort', this.#onAbort);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#error) {
-      controller.abort(this.#error);
-      return;
-    }
-    this.#controller = controller;
+  /** Its first byte is about to be written. An exchange that has {@link failed} must not be begun. */
+  begin(carrier: Carrier): void {
+    this.#carrier = carrier;
     this.#begun = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+  /** A head has come. */
+  head(status: number, headers: Record<string, string | string[] | undefined>): void {
     // 1xx answers announce the real one; the deadline bounds how many there may be.
     if (status < 200) return;
     if (status > 599) return this.abort(new EgressError('PROTOCOL', `${this.#origin}: status ${status}`, { sent: 'MAYBE' }));
@@ -121,29 +119,26 @@ export class Exchange implements Dispatcher.DispatchHandler, BodySource {
     this.#resolve({ status, headers, body: this.#body });
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  /** Bytes of the body have come. */
+  data(chunk: Buffer): void {
     this.#body?.push(chunk);
   }
 
-  onResponseEnd(): void {
-    this.#release();
+  /** The answer is complete; the connection goes on without it. */
+  end(): void {
+    this.#carrier = null;
     this.#body?.end();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
-    this.#release();
-    this.abort(egressFault(cause, this.#begun, this.#secure, this.#origin));
+  /** There is no connection, or it broke. */
+  broken(error: EgressError): void {
+    this.#carrier = null;
+    this.abort(error);
   }
 
   readonly #onAbort = (): void => {
     this.abort(new EgressError('ABORTED', `${this.#origin}: the caller gave up`, { sent: this.sent, cause: this.#limits.signal?.reason }));
   };
-
-  #release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.onReleased();
-  }
 }
 
 function contentEncoding(headers: Record<string, string | string[] | undefined>): string {

@@ -4,31 +4,21 @@ const UNREACHABLE: readonly string[] = [
   'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'ETIMEDOUT', 'EADDRNOTAVAIL', 'EACCES', 'EPERM', 'EINVAL', 'EMFILE', 'ENFILE',
   'UND_ERR_CONNECT_TIMEOUT',
 ];
-const INVALID: readonly string[] = ['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'];
-const BROKEN: readonly string[] = [
-  'ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET', 'UND_ERR_INFO', 'UND_ERR_ABORTED', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-  'HPE_INVALID_EOF_STATE',
-];
+const BROKEN: readonly string[] = ['ECONNRESET', 'EPIPE', 'ECONNABORTED'];
 
 /**
- * Turns what undici, net and tls throw into an {@link EgressError}.
+ * Turns what undici's connector, net and tls throw into an {@link EgressError}.
  * @param started whether the request's head was handed to the socket; before that, provably nothing was sent
  */
 export function egressFault(error: unknown, started: boolean, secure: boolean, origin: string): EgressError {
   if (error instanceof EgressError) return error;
   const code = codeOf(error, started, secure);
-  return new EgressError(code, `${origin}: ${detailOf(error)}`, {
-    sent: started ? 'MAYBE' : 'NOTHING',
-    publicMessage: code === 'REFUSED' ? 'a header or the path is not valid HTTP' : undefined,
-    cause: error,
-  });
+  return new EgressError(code, `${origin}: ${detailOf(error)}`, { sent: started ? 'MAYBE' : 'NOTHING', cause: error });
 }
 
 function codeOf(error: unknown, started: boolean, secure: boolean): EgressCode {
   const code = errorCode(error);
-  if (INVALID.includes(code)) return 'REFUSED';
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW') return 'TOO_LARGE';
-  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'ABORTED';
+  if (code === 'ABORT_ERR') return 'ABORTED';
   if (started && code.startsWith('ERR_SSL')) return 'TLS';
   if (started) return BROKEN.includes(code) || UNREACHABLE.includes(code) ? 'RESET' : 'PROTOCOL';
   if (UNREACHABLE.includes(code)) return 'CONNECT';

@@ -1,9 +1,11 @@
-import { Pool, buildConnector } from 'undici';
-import type { Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
+import { buildConnector } from 'undici';
 import { EgressError } from './errors.js';
 import type { Exchange } from './exchange.js';
+import { egressFault } from './faults.js';
 import { admittedAddresses, guardedLookup, type Resolve } from './lookup.js';
 import type { Destination, EgressPolicy } from './policy.js';
+import { Wire, type RequestBytes } from './wire.js';
 
 /** How many connections and waiting requests one origin may have. */
 export interface LaneLimits {
@@ -13,94 +15,146 @@ export interface LaneLimits {
 
 /** A connection that isn't made in this time won't be: also the longest that a slow resolver or TLS handshake can hold a slot. */
 const CONNECT_TIMEOUT_MS = 10_000;
+const SWEEP_MS = 1_000;
 
 /**
- * How long an idle connection is kept when the server doesn't say. Uvicorn and Node close theirs after 5 s, and only Node says so;
- * a request that meets a closing connection has an unknown outcome, which costs more than a new connection.
- */
-const KEEP_ALIVE_MS = 4_000;
-
-/**
- * The way to one origin: a bounded number of keep-alive connections, and a bounded queue in front of them. The queue is ours and not undici's, so
- * that a request can leave it when its deadline passes. HTTP/1.1 only, one request at a time on a connection: over HTTP/2 undici may
- * send a request again after GOAWAY, and one slow stream would share its fate with others.
+ * The way to one origin: a bounded number of keep-alive connections, and a bounded queue in front of them, which a request leaves when its deadline passes. HTTP/1.1 only,
+ * one request at a time on a connection: over HTTP/2 one slow stream would share its fate with others. A connection is made by undici's connector, with the policy inside;
+ * what goes over it is ours ([ADR 27](../../docs/adr/0027-a-send-of-our-own.md)).
  */
 export class Lane {
-  readonly #pool: Pool;
   readonly #origin: string;
+  readonly #secure: boolean;
   readonly #limits: LaneLimits;
-  readonly #waiting = new Map<Exchange, Dispatcher.DispatchOptions>();
-  readonly #closing = new AbortController();
+  readonly #connector: buildConnector.connector;
+  readonly #target: buildConnector.Options;
   readonly #onIdle: () => void;
-  #active = 0;
-  /** Of the active ones, those that are done while undici has yet to free their connection. */
-  #freeing = 0;
+  readonly #closing = new AbortController();
+  readonly #waiting = new Map<Exchange, RequestBytes>();
+  readonly #wires = new Set<Wire>();
+  /** Of the wires, those that carry nothing: the one used last is taken first. */
+  readonly #free: Wire[] = [];
+  #connecting = 0;
+  #sweeper: NodeJS.Timeout | null = null;
 
   /** @param onIdle called whenever the last connection is gone and nothing is under way: the lane may be dropped */
   constructor(policy: EgressPolicy, destination: Destination, resolve: Resolve, limits: LaneLimits, onIdle: () => void) {
-    this.#origin = destination.url.origin;
+    const { url } = destination;
+    this.#origin = url.origin;
+    this.#secure = destination.secure;
     this.#limits = limits;
     this.#onIdle = onIdle;
-    this.#pool = new Pool(this.#origin, {
-      connections: limits.maxConnections,
-      pipelining: 1,
-      allowH2: false,
-      // One deadline of the caller's rules; undici's own timers would only add work.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connect: guardedConnector(policy, destination, resolve, this.#closing.signal),
-    });
-    this.#pool.on('disconnect', () => this.#retireIfIdle());
+    this.#connector = guardedConnector(policy, destination, resolve, this.#closing.signal);
+    this.#target = { host: url.host, hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'), protocol: url.protocol, port: url.port };
   }
 
   /** Sends the exchange's request, now or when a connection is free; `BUSY` if too many wait. */
-  send(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
+  send(request: RequestBytes, exchange: Exchange): void {
     if (exchange.failed) return this.#retireIfIdle();
-    exchange.onReleased = () => this.#release();
-    if (this.#freeing <= this.#waiting.size && this.#active < this.#limits.maxConnections) {
-      this.#dispatch(options, exchange);
-    } else if (this.#waiting.size < this.#limits.maxQueue + this.#freeing) {
-      this.#waiting.set(exchange, options);
-      exchange.onAbandoned = () => this.#waiting.delete(exchange);
-    } else {
-      exchange.abort(new EgressError('BUSY', `${this.#origin}: ${this.#waiting.size} requests wait already`, { sent: 'NOTHING' }));
+    const free = this.#takeFree();
+    if (free !== null) return free.send(request, exchange);
+    const room = this.#wires.size + this.#connecting < this.#limits.maxConnections;
+    if (!room && this.#waiting.size - this.#connecting >= this.#limits.maxQueue) {
+      return exchange.abort(new EgressError('BUSY', `${this.#origin}: ${this.#waiting.size} requests wait already`, { sent: 'NOTHING' }));
     }
+    this.#waiting.set(exchange, request);
+    exchange.onAbandoned = () => {
+      this.#waiting.delete(exchange);
+      this.#retireIfIdle();
+    };
+    if (room) this.#connect();
   }
 
   /** Ends everything at once. */
   async close(): Promise<void> {
-    for (const exchange of this.#waiting.keys()) exchange.abort(new EgressError('ABORTED', 'shutting down', { sent: 'NOTHING' }));
+    for (const exchange of this.#waiting.keys()) exchange.abort(this.#shuttingDown('NOTHING'));
     this.#waiting.clear();
-    await this.#pool.destroy();
-    // Connections that are being made are not undici's yet.
+    for (const wire of this.#wires) wire.abort(this.#shuttingDown('MAYBE'));
+    // Those that are being made.
     this.#closing.abort();
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#sweeper = null;
   }
 
-  #dispatch(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
-    this.#active += 1;
-    this.#pool.dispatch(options, exchange);
+  /** A connection belongs to whoever waits for longest when it is there, not to whom it was made for. */
+  #connect(): void {
+    this.#connecting += 1;
+    let done = false;
+    this.#connector(this.#target, (...[error, socket]) => {
+      if (done) return;
+      done = true;
+      this.#connecting -= 1;
+      if (error !== null) this.#failOne(error);
+      else this.#open(socket);
+    });
   }
 
-  /**
-   * undici frees a connection in the `setImmediate` after an answer. Waiting for that lets the next request of a sequence use the same
-   * connection instead of paying for another TLS handshake. The microtask puts us behind undici, which calls before it schedules.
-   */
-  #release(): void {
-    this.#freeing += 1;
-    queueMicrotask(() => setImmediate(() => {
-      this.#freeing -= 1;
-      this.#active -= 1;
-      const next = this.#waiting.entries().next();
-      if (next.done) return this.#retireIfIdle();
-      const [exchange, options] = next.value;
-      this.#waiting.delete(exchange);
-      this.#dispatch(options, exchange);
-    }));
+  #open(socket: Socket): void {
+    if (this.#closing.signal.aborted) return void socket.destroy();
+    const wire = new Wire(socket, this.#origin, { onFree: (free) => this.#onFree(free), onGone: (gone) => this.#onGone(gone) });
+    this.#wires.add(wire);
+    this.#onFree(wire);
+  }
+
+  #failOne(error: Error): void {
+    const next = this.#next();
+    next?.[0].broken(egressFault(error, false, this.#secure, this.#origin));
+    this.#moreIfNeeded();
+    this.#retireIfIdle();
+  }
+
+  #onFree(wire: Wire): void {
+    const next = this.#next();
+    if (next !== null) return wire.send(next[1], next[0]);
+    this.#free.push(wire);
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  #onGone(wire: Wire): void {
+    this.#wires.delete(wire);
+    const at = this.#free.indexOf(wire);
+    if (at >= 0) this.#free.splice(at, 1);
+    this.#moreIfNeeded();
+    this.#retireIfIdle();
+  }
+
+  /** Whoever waits must not depend on a connection that is gone. */
+  #moreIfNeeded(): void {
+    if (this.#closing.signal.aborted) return;
+    while (this.#waiting.size > this.#connecting && this.#wires.size + this.#connecting < this.#limits.maxConnections) this.#connect();
+  }
+
+  #takeFree(): Wire | null {
+    const now = performance.now();
+    for (let wire = this.#free.pop(); wire !== undefined; wire = this.#free.pop()) {
+      if (wire.usable(now)) return wire;
+      wire.abort(this.#shuttingDown('NOTHING'));
+    }
+    return null;
+  }
+
+  #next(): [Exchange, RequestBytes] | null {
+    const next = this.#waiting.entries().next();
+    if (next.done) return null;
+    this.#waiting.delete(next.value[0]);
+    return next.value;
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const wire of this.#free.filter((each) => !each.usable(now))) wire.abort(this.#shuttingDown('NOTHING'));
+    if (this.#wires.size === 0 && this.#sweeper !== null) {
+      clearInterval(this.#sweeper);
+      this.#sweeper = null;
+    }
   }
 
   #retireIfIdle(): void {
-    if (this.#active === 0 && this.#pool.stats.connected === 0) this.#onIdle();
+    if (this.#wires.size === 0 && this.#connecting === 0 && this.#waiting.size === 0) this.#onIdle();
+  }
+
+  #shuttingDown(sent: 'NOTHING' | 'MAYBE'): EgressError {
+    return new EgressError('ABORTED', `${this.#origin}: closed`, { sent });
   }
 }
 

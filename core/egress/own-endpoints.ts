@@ -2,6 +2,22 @@ import { networkInterfaces } from 'node:os';
 import { isThisMachine, parseIp, sameIp, type Address, type Ip } from './address.js';
 import type { DeniedEndpoint } from './policy.js';
 
+/** Places of the installation that a configuration names: PostgreSQL, and the collector of traces where there is one. */
+export function ownEndpoints(databaseUrl: string, traces: { url: string } | null): DeniedEndpoint[] {
+  const database = new URL(databaseUrl);
+  const endpoints = [{ host: plain(database.hostname) || '127.0.0.1', port: Number(database.port || 5432) }];
+  if (traces !== null) {
+    const collector = new URL(traces.url);
+    endpoints.push({ host: plain(collector.hostname), port: Number(collector.port || (collector.protocol === 'https:' ? 443 : 80)) });
+  }
+  return endpoints;
+}
+
+/** Without the brackets of an IPv6 address. */
+function plain(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
 /**
  * Whether an address and port are a denied endpoint that is given by a literal address or as localhost. A denied loopback or wildcard
  * address, or one of an interface of ours, stands for every address of this machine.

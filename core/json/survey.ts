@@ -39,7 +39,7 @@ export function surveyJson(text: string): JsonSurvey {
 }
 
 /** Index after the string that starts at `start`; the text's length where it never ends. */
-function afterString(text: string, start: number): number {
+export function afterString(text: string, start: number): number {
   let quote = text.indexOf('"', start + 1);
   while (quote >= 0 && escaped(text, quote, start)) quote = text.indexOf('"', quote + 1);
   return quote < 0 ? text.length : quote + 1;

@@ -13,6 +13,8 @@ export interface AnswerStreamOptions {
   /** @throws {PeerFault} for what isn't JSON */
   parse: (json: string) => unknown;
   onProgress?: (progress: Progress) => void;
+  /** https://modelcontextprotocol.io/specification/2025-11-25/server/tools#list-changed-notification */
+  onToolsChanged?: () => void;
   /** Sends an answer to the server without waiting for it. */
   reply: (message: Envelope) => void;
   /** Goes on with a stream that ended after an event with an id. */
@@ -31,7 +33,7 @@ const METHOD_NOT_FOUND = { code: -32601, message: 'This client offers no such me
 
 /**
  * Reads an event stream until the answer to one request is there. What the server sends in between is served: pings are answered, other requests
- * are refused, so that the server doesn't wait for what we don't offer; notifications are passed over but for progress.
+ * are refused, so that the server doesn't wait for what we don't offer; notifications are passed over but for progress and the news of a changed list of tools.
  */
 export class AnswerStream {
   #lastEventId: string | null = null;
@@ -73,7 +75,7 @@ export class AnswerStream {
 
   /** The answer, if this event is it. */
   #take(event: StreamEvent): Envelope | null {
-    const { id, parse, era, onProgress } = this.options;
+    const { id, parse, era, onProgress, onToolsChanged } = this.options;
     this.#lastEventId = event.id ?? this.#lastEventId;
     this.#retryMs = event.retryMs ?? this.#retryMs;
     if (event.data === '' || event.event !== 'message') return null;
@@ -83,6 +85,8 @@ export class AnswerStream {
     if (message['method'] === 'notifications/progress') {
       const progress = onProgress === undefined ? null : progressOf(message, id);
       if (progress !== null) onProgress?.(progress);
+    } else if (message['method'] === 'notifications/tools/list_changed') {
+      onToolsChanged?.();
     } else if (message['id'] !== undefined && era === 'LEGACY' && this.#served++ < MAX_SERVER_REQUESTS) {
       this.options.reply({ jsonrpc: '2.0', id: message['id'], ...(message['method'] === 'ping' ? { result: {} } : { error: METHOD_NOT_FOUND }) });
     }

@@ -44,6 +44,7 @@ export interface RpcRequest {
   maxBytes: number;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+  onToolsChanged?: () => void;
 }
 
 /** How long, and how much, a notification, an answer to the server or a DELETE may take. */
@@ -96,7 +97,7 @@ export class Channel {
   async end(): Promise<void> {
     if (this.options.sessionId !== null) {
       const { egress, url } = this.options;
-      await egress.request({ url, method: 'DELETE', headers: { ...this.#headers }, timeoutMs: ASIDE_TIMEOUT_MS, maxBytes: ASIDE_MAX_BYTES, redirect: 'refuse' })
+      await egress.request({ url, method: 'DELETE', headers: { ...this.#headers }, timeoutMs: ASIDE_TIMEOUT_MS, maxBytes: ASIDE_MAX_BYTES, redirect: 'refuse', toMcpServer: true })
         .then((response) => response.discard()).catch(() => undefined);
     }
     await this.settle();
@@ -133,7 +134,7 @@ export class Channel {
     const { egress, url } = this.options;
     try {
       return await egress.request({
-        url, method: 'POST', headers, body, redirect: 'refuse',
+        url, method: 'POST', headers, body, redirect: 'refuse', toMcpServer: true,
         timeoutMs: bounds.timeoutMs, maxBytes: bounds.maxBytes, signal: bounds.signal,
       });
     } catch (error) {
@@ -171,7 +172,7 @@ export class Channel {
 
   #fromStream(response: EgressResponse, id: number, request: RpcRequest, deadline: number): Promise<Envelope> {
     return new AnswerStream({
-      era: this.options.era, id, onProgress: request.onProgress,
+      era: this.options.era, id, onProgress: request.onProgress, onToolsChanged: request.onToolsChanged,
       parse: (json) => this.#parse(json),
       reply: (message) => this.#aside(JSON.stringify(message)),
       resume: (lastEventId, retryMs) => this.#resume(lastEventId, retryMs, request, deadline),
@@ -189,7 +190,7 @@ export class Channel {
     let response: EgressResponse;
     try {
       response = await egress.request({
-        url, method: 'GET', headers: { ...headers, 'Accept': 'text/event-stream', 'Last-Event-ID': lastEventId }, redirect: 'refuse',
+        url, method: 'GET', headers: { ...headers, 'Accept': 'text/event-stream', 'Last-Event-ID': lastEventId }, redirect: 'refuse', toMcpServer: true,
         timeoutMs: left, maxBytes: request.maxBytes, signal: request.signal,
       });
     } catch (error) {

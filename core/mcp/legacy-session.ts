@@ -13,6 +13,10 @@ const SERVER_ERROR = -32000;
 export class LegacySession implements McpSession {
   constructor(private readonly channel: Channel, readonly facts: ServerFacts, private readonly caller: ToolCaller) {}
 
+  get stateful(): boolean {
+    return this.channel.options.sessionId !== null;
+  }
+
   listTools(limits: ListLimits): Promise<ToolListing> {
     return this.#inSession(() => listTools(this.channel, limits, () => null));
   }

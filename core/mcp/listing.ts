@@ -60,7 +60,7 @@ async function listPage(channel: Channel, cursor: string | null, bounds: ListLim
   const params = cursor === null ? undefined : { cursor };
   let result: Record<string, unknown>;
   try {
-    result = await channel.request({ method: 'tools/list', params, timeoutMs: bounds.timeoutMs, maxBytes: bounds.maxBytes, signal: bounds.signal });
+    result = await channel.request({ method: 'tools/list', params, timeoutMs: bounds.timeoutMs, maxBytes: bounds.maxBytes, signal: bounds.signal, onToolsChanged: bounds.onToolsChanged });
   } catch (error) {
     if (error instanceof RpcFault && error.rpcCode === METHOD_NOT_FOUND) return null;
     throw error;

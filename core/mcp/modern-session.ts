@@ -9,6 +9,8 @@ const DISCOVER_MAX_BYTES = 1024 * 1024;
 
 /** A "session" of the stateless era (2026-07-28): the server keeps nothing between requests, so there is nothing to forget or to end. */
 export class ModernSession implements McpSession {
+  readonly stateful = false;
+
   constructor(private readonly channel: Channel, readonly facts: ServerFacts, private readonly caller: ToolCaller) {}
 
   /** A tool whose header annotations are invalid must be left out. */

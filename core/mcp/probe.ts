@@ -3,6 +3,7 @@ import { EgressError } from '../egress/errors.js';
 import { PeerFault } from '../errors.js';
 import { NotMcpAnswer } from './faults.js';
 import { readEvents } from './event-stream.js';
+import type { KeptSessions } from './kept-sessions.js';
 import type { Era, ListLimits, McpSession, RawTool } from './session.js';
 import type { SessionOpener } from './session-opener.js';
 
@@ -43,6 +44,8 @@ export interface ProbeRequest {
   timeoutMs: number;
   /** Monotonic milliseconds. */
   clock: () => number;
+  /** Sessions of strangers from one look to the next; left out, each look opens and ends one of its own. */
+  keep?: KeptSessions;
   list?: Partial<Pick<ListLimits, 'maxBytes' | 'maxPages' | 'maxTools'>>;
 }
 
@@ -69,6 +72,10 @@ export async function probeServer(request: ProbeRequest): Promise<ProbeReport> {
   }
   const started = clock();
   const left = (): number => request.timeoutMs - (clock() - started);
+  const keep = bare(request.headers) ? request.keep : undefined;
+  const again = keep === undefined ? null : await listedInKept(keep, request, left() / 2);
+  if (again !== null) return again;
+  const openedAt = clock();
   let session: McpSession;
   try {
     session = await request.opener.open({ url, headers: request.headers, timeoutMs: left() });
@@ -76,11 +83,31 @@ export async function probeServer(request: ProbeRequest): Promise<ProbeReport> {
     if (!(error instanceof PeerFault)) throw error;
     return unopened(error, request, left(), clock() - started);
   }
-  try {
-    return await listed(session, request, left(), [...reached(url), ok('MCP', `${session.facts.protocolVersion}, streamable HTTP`, clock() - started)]);
-  } finally {
-    await session.close();
+  const found = await listed(session, request, left(), [...reached(url), ok('MCP', `${session.facts.protocolVersion}, streamable HTTP`, clock() - started)]);
+  if (keep !== undefined && found.tools !== null) keep.put(url, { session, openedAt });
+  else await session.close();
+  return found;
+}
+
+/**
+ * The look through a session that an earlier one left: one request that shows both that the server lives and what it offers. Null where there is no session, or where
+ * it no longer does what it did: then only a new one can say why.
+ */
+async function listedInKept(keep: KeptSessions, request: ProbeRequest, timeoutMs: number): Promise<ProbeReport | null> {
+  const { url } = request;
+  const kept = keep.take(url);
+  if (kept === null) return null;
+  const report = await listed(kept.session, request, timeoutMs, [...reached(url), ok('MCP', `${kept.session.facts.protocolVersion}, streamable HTTP`)]);
+  if (report.tools === null) {
+    keep.end(kept.session);
+    return null;
   }
+  keep.put(url, kept);
+  return report;
+}
+
+function bare(headers: ProbeRequest['headers']): boolean {
+  return headers === undefined || Object.keys(headers).length === 0;
 }
 
 /** A command line, or a URL of a scheme that names a transport of another kind. */
@@ -100,7 +127,7 @@ async function unopened(fault: PeerFault, request: ProbeRequest, leftMs: number,
   if (fault.sent === 'NOTHING') return report('UNREACHABLE', fault.publicMessage, [failed('address', fault.publicMessage)]);
   const steps = reached(request.url);
   if (fault.code === 'UNAUTHORIZED' || fault.code === 'INSUFFICIENT_SCOPE') {
-    const message = request.headers === undefined || Object.keys(request.headers).length === 0
+    const message = bare(request.headers)
       ? 'The server is there and wants a credential.' : fault.publicMessage;
     return { ...report('AUTHENTICATION_REQUIRED', message, [...steps, ok('MCP', message, tookMs)]), challenge: fault.challenge };
   }
@@ -147,9 +174,15 @@ async function listed(session: McpSession, request: ProbeRequest, timeoutMs: num
   const started = clock();
   const found = { era: session.facts.era, protocolVersion: session.facts.protocolVersion, server: session.facts.server };
   try {
-    const { tools, dropped } = await session.listTools({ ...LIST_LIMITS, ...request.list, timeoutMs });
-    const left = dropped.length === 0 ? '' : `; ${dropped.length} can't be used and were left out`;
-    const message = `${tools.length} tools${left}`;
+    let changed = false;
+    const limits = { ...LIST_LIMITS, ...request.list, onToolsChanged: () => { changed = true; } };
+    let listing = await session.listTools({ ...limits, timeoutMs });
+    const left = timeoutMs - (clock() - started);
+    // Once: what changes all the time is read with the next look.
+    if (changed && left > 0) listing = await session.listTools({ ...limits, timeoutMs: left });
+    const { tools, dropped } = listing;
+    const without = dropped.length === 0 ? '' : `; ${dropped.length} can't be used and were left out`;
+    const message = `${tools.length} tools${without}`;
     const summary = `The server speaks MCP ${found.protocolVersion} over streamable HTTP and offers ${message}.`;
     return { ...report('OK', summary, [...steps, ok('tools', message, clock() - started)]), ...found, toolCount: tools.length, tools };
   } catch (error) {

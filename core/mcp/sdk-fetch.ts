@@ -68,7 +68,7 @@ export class SdkFetch {
     const response = await egress.request({
       url, method: init.method === 'DELETE' ? 'DELETE' : 'POST', body: typeof init.body === 'string' ? init.body : undefined,
       headers: { ...Object.fromEntries(new Headers(init.headers)), ...(url.origin === this.#origin ? credential : {}) },
-      redirect: 'manual', timeoutMs, maxBytes: MAX_BYTES, signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+      redirect: 'manual', toMcpServer: true, timeoutMs, maxBytes: MAX_BYTES, signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
     });
     this.#url = url.href;
     const headers = new Headers(Object.entries(response.headers).flatMap(([name, value]) => [value ?? []].flat().map((one): [string, string] => [name, one])));

@@ -29,6 +29,8 @@ export interface ListLimits {
   maxPages: number;
   maxTools: number;
   signal?: AbortSignal;
+  /** The server said meanwhile that its list has changed: what is returned may be the one before. */
+  onToolsChanged?: () => void;
 }
 
 /** One parameter that a modern client repeats as an HTTP header (`x-mcp-header`). */
@@ -61,6 +63,8 @@ export interface ToolCall {
   maxBytes: number;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+  /** The server said meanwhile, in the stream of its answer, that its list of tools has changed; a hint, and no more. */
+  onToolsChanged?: () => void;
 }
 
 /** A tool's answer with its values unchanged; the blocks of `content` are unchecked. */
@@ -77,6 +81,8 @@ export interface RawToolResult {
  */
 export interface McpSession {
   readonly facts: ServerFacts;
+  /** Whether the server keeps a session of its own for it, until {@link close}. */
+  readonly stateful: boolean;
   /** All pages of `tools/list`, within the limits. */
   listTools(limits: ListLimits): Promise<ToolListing>;
   callTool(call: ToolCall): Promise<RawToolResult>;

@@ -15,7 +15,7 @@ export async function callTool(channel: Channel, call: ToolCall): Promise<RawToo
     params: { name: call.name, arguments: call.arguments },
     name: call.name,
     headers: call.traits === undefined || call.traits.headerParams.length === 0 ? undefined : paramHeaders(call.traits.headerParams, call.arguments),
-    timeoutMs: call.timeoutMs, maxBytes: call.maxBytes, signal: call.signal, onProgress: call.onProgress,
+    timeoutMs: call.timeoutMs, maxBytes: call.maxBytes, signal: call.signal, onProgress: call.onProgress, onToolsChanged: call.onToolsChanged,
   });
   return toolResult(result);
 }

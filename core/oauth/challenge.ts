@@ -1,3 +1,5 @@
+import { properScopes } from './scopes.js';
+
 /** One challenge of a `WWW-Authenticate` header. */
 export interface Challenge {
   /** Lower case. */
@@ -48,7 +50,7 @@ export function oauthChallenge(header: string | null): OAuthChallenge | null {
   const chosen = candidates.find(({ parameters }) => parameters.resource_metadata !== undefined) ?? candidates[0];
   if (!chosen) return null;
   const { resource_metadata: resourceMetadata, scope, error } = chosen.parameters;
-  return { resourceMetadata: resourceMetadata ?? null, scopes: (scope ?? '').split(/\s+/).filter((part) => part !== ''), error: error ?? null };
+  return { resourceMetadata: resourceMetadata ?? null, scopes: properScopes((scope ?? '').split(/\s+/)), error: error ?? null };
 }
 
 /** The scopes that a 403 with `insufficient_scope` asks for, none if it doesn't say; null if it isn't such a challenge. https://www.rfc-editor.org/rfc/rfc6750#section-3.1 */

@@ -1,4 +1,5 @@
 import { quotePeer } from '../errors.js';
+import { properScopes } from './scopes.js';
 
 /** What a protected resource publishes of itself, as far as it concerns a client. https://www.rfc-editor.org/rfc/rfc9728#section-2 */
 export interface ResourceMetadata {
@@ -37,23 +38,28 @@ export function readResourceMetadata(json: Record<string, unknown>, serverUrl: U
   return {
     resource,
     authorizationServers: texts(json.authorization_servers, MAX_SERVERS),
-    scopesSupported: texts(json.scopes_supported, MAX_SCOPES),
+    scopesSupported: properScopes(texts(json.scopes_supported, MAX_SCOPES)),
   };
 }
 
 function coversServer(resource: string, serverUrl: URL): boolean {
   const url = URL.parse(resource);
-  if (!url || url.origin !== serverUrl.origin || resource.includes('#') || url.username !== '' || url.password !== '') return false;
+  if (!url || url.origin !== serverUrl.origin || resource.includes('#') || hasControls(resource) || url.username !== '' || url.password !== '') return false;
   if (url.search !== '' && url.search !== serverUrl.search) return false;
   const parent = url.pathname.replace(/\/+$/, '');
   const path = serverUrl.pathname.replace(/\/+$/, '');
   return path === parent || path.startsWith(`${parent}/`);
 }
 
+/** Whether a text holds control characters. `URL` forgives them at the ends, and PostgreSQL takes no NUL. */
+export function hasControls(text: string): boolean {
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
+  return /[\u0000-\u001f\u007f]/.test(text);
+}
+
 /** The usable texts of a list that a peer sent: no others, no doubles. */
 export function texts(value: unknown, max: number): string[] {
   if (!Array.isArray(value)) return [];
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused
-  const usable = value.filter((text): text is string => typeof text === 'string' && text !== '' && text.length <= 2_048 && !/[\u0000-\u001f\u007f]/.test(text));
+  const usable = value.filter((text): text is string => typeof text === 'string' && text !== '' && text.length <= 2_048 && !hasControls(text));
   return [...new Set(usable)].slice(0, max);
 }

@@ -6,6 +6,14 @@ export function scopeUnion(...lists: readonly (readonly string[])[]): string[] {
 }
 
 /**
+ * What of a peer's list can be a scope; the rest is left out, so that none passes for two, turns the text around it, or fails to be stored.
+ * https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+ */
+export function properScopes(said: readonly unknown[]): string[] {
+  return said.filter((scope): scope is string => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope));
+}
+
+/**
  * What to ask for: what a manager configured, else what the challenge names, else what the resource supports, else nothing, so that the server decides;
  * with `offline_access` besides, but only if the authorization server advertises it (or a manager configured it); and in every case what a step-up needs and what was granted before.
  * https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#scope-selection-strategy

@@ -1,5 +1,5 @@
 import { quotePeer } from '../errors.js';
-import { texts } from './resource-metadata.js';
+import { hasControls, texts } from './resource-metadata.js';
 
 /**
  * What an authorization server publishes of itself: the members that we use, each of the right type, others left out.
@@ -86,7 +86,7 @@ const FLAGS = ['authorization_response_iss_parameter_supported', 'client_id_meta
 
 /** An HTTPS issuer has HTTPS endpoints only: whoever can read plain HTTP could read codes and tokens. */
 function isEndpoint(value: unknown, issuer: string): value is string {
-  if (typeof value !== 'string' || value.length > 2_048 || value.includes('#')) return false;
+  if (typeof value !== 'string' || value.length > 2_048 || value.includes('#') || hasControls(value)) return false;
   const url = URL.parse(value);
   if (!url || url.username !== '' || url.password !== '') return false;
   return url.protocol === 'https:' || (url.protocol === 'http:' && issuer.startsWith('http:'));

@@ -1,4 +1,6 @@
 import { OAuthFault } from './fault.js';
+import { isHeaderSafe } from './header-safe.js';
+import { properScopes } from './scopes.js';
 
 /** What a token endpoint gave. Holds secrets. */
 export interface TokenSet {
@@ -35,7 +37,7 @@ export function readTokenSet(json: Record<string, unknown>, context: TokenContex
   const { peer, status, sentAt } = context;
   const { access_token: accessToken, token_type: type, refresh_token: refreshToken } = json;
   if (typeof accessToken !== 'string' || accessToken === '') throw new OAuthFault('INVALID_ANSWER', `${peer} answered without an access token.`, { status });
-  if (!HEADER_SAFE.test(accessToken)) throw new OAuthFault('INVALID_ANSWER', `${peer} answered with an access token that can't be sent in a header.`, { status });
+  if (!isHeaderSafe(accessToken)) throw new OAuthFault('INVALID_ANSWER', `${peer} answered with an access token that can't be sent in a header.`, { status });
   if (typeof type === 'string' && type !== '' && type.toLowerCase() !== 'bearer') {
     throw new OAuthFault('INVALID_ANSWER', `${peer} answered with a token of a type that is not supported; only Bearer is.`, { status });
   }
@@ -46,8 +48,6 @@ export function readTokenSet(json: Record<string, unknown>, context: TokenContex
   };
 }
 
-/** VSCHAR without the space. https://www.rfc-editor.org/rfc/rfc6749#appendix-A.12 */
-const HEADER_SAFE = /^[\x21-\x7e]+$/;
 /** Ten years: whoever promises more means "for ever", and no date overflows. */
 const MAX_LIFETIME = 315_360_000;
 
@@ -59,8 +59,8 @@ function seconds(value: unknown): number | null {
 
 /** GitHub separates with commas, others send a list. */
 function scopesOf(value: unknown): string[] | null {
-  if (Array.isArray(value)) return value.filter((scope): scope is string => typeof scope === 'string' && scope !== '');
+  if (Array.isArray(value)) return properScopes(value);
   if (typeof value !== 'string') return null;
   const scopes = value.split(/\s+/).filter((scope) => scope !== '');
-  return scopes.length === 1 ? scopes[0]!.split(',').filter((scope) => scope !== '') : scopes;
+  return properScopes(scopes.length === 1 ? scopes[0]!.split(',') : scopes);
 }

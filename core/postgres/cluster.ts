@@ -35,7 +35,8 @@ export async function openCluster(directory: string, binaries: PostgresBinaries,
   }
 }
 
-const PASSWORD_FILE = 'fairlead-password';
+/** In the data folder. */
+export const PASSWORD_FILE = 'fairlead-password';
 
 async function holdsCluster(dataFolder: string): Promise<boolean> {
   let version: string;

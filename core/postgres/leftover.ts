@@ -11,6 +11,7 @@ const run = promisify(execFile);
 /** What a running server writes into `postmaster.pid` (https://www.postgresql.org/docs/18/storage-file-layout.html). */
 export interface Postmaster {
   pid: number;
+  port: number;
   ready: boolean;
 }
 
@@ -24,7 +25,7 @@ export async function readPostmaster(dataFolder: string): Promise<Postmaster | n
     throw error;
   }
   const pid = Number(lines[0]);
-  return Number.isInteger(pid) && pid > 0 ? { pid, ready: lines[7]?.trim() === 'ready' } : null;
+  return Number.isInteger(pid) && pid > 0 ? { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' } : null;
 }
 
 /**

@@ -1,33 +1,27 @@
-import { Pool } from 'pg';
 import type { ToolCall } from './entities/tool-call.entity.js';
+import { HeldClient } from './held-client.js';
 import { recordset, UPSERT_CALLS } from './tool-calls.js';
 
 /**
- * Writes groups of call records over one connection of its own, so that the hot path never queues behind page queries; the statement is
- * prepared once per connection.
+ * Writes groups of call records, so that the hot path never queues behind page queries: over one connection what callers wait for, over another the ends that nobody
+ * waits for. The statement is prepared once per connection.
  */
 export class CallLog {
-  readonly #pool: Pool;
+  readonly #begun: HeldClient;
+  readonly #ended: HeldClient;
 
   /** `url` is a `postgres://` URL. Connects with the first write. */
   constructor(url: string) {
-    this.#pool = new Pool({ connectionString: url, max: 1, application_name: 'fairlead calls', connectionTimeoutMillis: 10_000, statement_timeout: 30_000, keepAlive: true });
-    // A connection that breaks while idle is replaced with the next write, which reports what is wrong.
-    this.#pool.on('error', () => undefined);
+    this.#begun = new HeldClient({ url, name: 'fairlead calls' });
+    this.#ended = new HeldClient({ url, name: 'fairlead ends of calls' });
   }
 
-  /** Inserts these rows, or ends those that are stored as running; committed when it resolves. No id twice. */
-  async write(calls: readonly ToolCall[]): Promise<void> {
-    await this.#pool.query({ name: 'calls', text: UPSERT_CALLS, values: [recordset(calls)] });
+  /** Inserts these rows, or ends those that are stored as running; committed when it resolves. No id twice. One at a time for each `awaited`, which says whether somebody waits. */
+  async write(calls: readonly ToolCall[], awaited: boolean): Promise<void> {
+    await (awaited ? this.#begun : this.#ended).query({ name: 'calls', text: UPSERT_CALLS, values: [recordset(calls)] });
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await Promise.all([this.#begun.close(), this.#ended.close()]);
   }
-}
-
-/** Whether `error` says that the data itself can't be stored (SQLSTATE classes 22 and 23), so that trying again is of no use. */
-export function isDataFault(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && /^2[23]...$/.test(code);
 }

@@ -1,5 +1,5 @@
 import { In, MoreThan, type EntityManager } from 'typeorm';
-import type { ConnectionTypeSpec } from '../connection/spec.js';
+import type { ConnectionTypeSpec, Origin } from '../connection/spec.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { newId } from './ids.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
@@ -16,6 +16,16 @@ export class ConnectionTypes {
 
   byId(id: string): Promise<ConnectionType | null> {
     return this.manager.findOneBy(ConnectionType, { id });
+  }
+
+  /** Also one that is hidden. */
+  evenHidden(id: string): Promise<ConnectionType | null> {
+    return this.manager.findOne(ConnectionType, { where: { id }, withDeleted: true });
+  }
+
+  /** Also one that is hidden: it holds its name. */
+  evenHiddenByName(teamId: string, name: string): Promise<ConnectionType | null> {
+    return this.manager.findOne(ConnectionType, { where: { teamId, name }, withDeleted: true });
   }
 
   byName(teamId: string, name: string): Promise<ConnectionType | null> {
@@ -66,9 +76,9 @@ export class ConnectionTypes {
   }
 
   /** Throws a unique violation when the name is taken in the team. */
-  async insert(teamId: string, name: string, spec: ConnectionTypeSpec): Promise<ConnectionType> {
+  async insert(teamId: string, name: string, spec: ConnectionTypeSpec, origin: Origin = 'API'): Promise<ConnectionType> {
     const now = new Date();
-    const type = this.manager.create(ConnectionType, { id: newId(), teamId, name, spec, version: 1, origin: 'API', createdAt: now, updatedAt: now });
+    const type = this.manager.create(ConnectionType, { id: newId(), teamId, name, spec, version: 1, origin, createdAt: now, updatedAt: now });
     await this.manager.insert(ConnectionType, type);
     await this.manager.insert(ConnectionTypeStatus, { connectionTypeId: type.id, conditions: [], updatedAt: now });
     await new Schedule(this.manager).mark('ConnectionType', [type.id], { urgent: true });
@@ -85,6 +95,28 @@ export class ConnectionTypes {
   /** Replaces what was observed. A deleted type is no error. */
   async updateStatus(id: string, values: Partial<Omit<ConnectionTypeStatus, 'connectionTypeId'>>): Promise<void> {
     await this.manager.update(ConnectionTypeStatus, { connectionTypeId: id }, { ...storableJson(values), updatedAt: new Date() });
+  }
+
+  /** Hands the spec over to its other owner. */
+  async setOrigin(id: string, origin: Origin): Promise<void> {
+    await this.manager.query('update connection_types set origin = $2, updated_at = now() where id = $1', [id, origin]);
+  }
+
+  /** Hides the type with its enrollments: to everybody it is as if they were gone, and nothing of them is lost. */
+  async hide(id: string): Promise<void> {
+    await this.manager.query('update connection_types set deleted_at = now() where id = $1 and deleted_at is null', [id]);
+    await this.manager.query('update enrollments set deleted_at = now() where connection_type_id = $1 and deleted_at is null', [id]);
+  }
+
+  /** Brings back a hidden type, with the enrollments that were hidden with it. */
+  async show(id: string): Promise<void> {
+    const [enrollments] = (await this.manager.query(
+      `update enrollments e set deleted_at = null from connection_types t where t.id = $1 and e.connection_type_id = t.id and e.deleted_at = t.deleted_at returning e.id`, [id],
+    )) as [{ id: string }[], number];
+    await this.manager.query('update connection_types set deleted_at = null where id = $1', [id]);
+    const schedule = new Schedule(this.manager);
+    await schedule.mark('ConnectionType', [id], { urgent: true });
+    await schedule.mark('Enrollment', enrollments.map((row) => row.id));
   }
 
   /** Nobody else locks the type, or anything of it that is locked after it, until the transaction ends. */

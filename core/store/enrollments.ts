@@ -5,7 +5,7 @@ import { Schedule } from './schedule.js';
 import { storableJson } from './storable.js';
 
 /** What a new enrollment is made of; id, times and status are filled in. */
-export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt'>;
+export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt' | 'deletedAt'>;
 
 /** Enrollments with their sealed credentials and status. */
 export class Enrollments {
@@ -13,6 +13,11 @@ export class Enrollments {
 
   byId(id: string): Promise<Enrollment | null> {
     return this.manager.findOneBy(Enrollment, { id });
+  }
+
+  /** Also one that is hidden. */
+  evenHidden(id: string): Promise<Enrollment | null> {
+    return this.manager.findOne(Enrollment, { where: { id }, withDeleted: true });
   }
 
   byIds(ids: readonly string[]): Promise<Enrollment[]> {
@@ -107,7 +112,7 @@ export class Enrollments {
   /** Enrollments of the type whose own list of tools was never read, or not since the type had one; oldest first. */
   async withoutTools(connectionTypeId: string): Promise<string[]> {
     const rows = (await this.manager.query(
-      'select e.id from enrollments e join enrollment_status s on s.enrollment_id = e.id where e.connection_type_id = $1 and s.tools_synced_at is null order by e.id',
+      'select e.id from enrollments e join enrollment_status s on s.enrollment_id = e.id where e.connection_type_id = $1 and e.deleted_at is null and s.tools_synced_at is null order by e.id',
       [connectionTypeId],
     )) as { id: string }[];
     return rows.map((row) => row.id);
@@ -121,9 +126,31 @@ export class Enrollments {
     );
   }
 
+  /** Its credential is to be tried, and its own list of tools read, as soon as that may be. */
+  async tryAgain(id: string): Promise<void> {
+    await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { triedAt: null });
+    await new Schedule(this.manager).mark('Enrollment', [id]);
+  }
+
   /** A deleted enrollment is no error. */
   async updateStatus(id: string, values: Partial<Omit<EnrollmentStatus, 'enrollmentId'>>): Promise<void> {
     await this.manager.update(EnrollmentStatus, { enrollmentId: id }, { ...storableJson(values), updatedAt: new Date() });
+  }
+
+  /** Hands it over to its other owner. */
+  async setOrigin(id: string, origin: Enrollment['origin']): Promise<void> {
+    await this.manager.query('update enrollments set origin = $2, updated_at = now() where id = $1', [id, origin]);
+  }
+
+  /** Hides it: to everybody it is as if it were gone, and nothing of it is lost. Also if it went with its type, so that it doesn't come back with that. */
+  async hide(id: string): Promise<void> {
+    await this.manager.query('update enrollments set deleted_at = now() where id = $1', [id]);
+  }
+
+  /** Brings back a hidden one. */
+  async show(id: string): Promise<void> {
+    await this.manager.query('update enrollments set deleted_at = null where id = $1', [id]);
+    await new Schedule(this.manager).mark('Enrollment', [id], { urgent: true });
   }
 
   /** Returns whether there was one; the sealed value goes with it. */

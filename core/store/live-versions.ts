@@ -23,7 +23,7 @@ const TYPES = `
   from connection_types t
   left join connection_type_status s on s.connection_type_id = t.id
   left join oauth_discoveries d on d.connection_type_id = t.id
-  where t.team_id = $1`;
+  where t.team_id = $1 and t.deleted_at is null`;
 
 const ENROLLMENTS = `
   select e.id, e.owner_id as "ownerId", e.shared, md5(concat_ws('|', e.label, e.shared, e.updated_at, es.conditions, t.version, ts.conditions, c.version, c.fields,
@@ -35,7 +35,7 @@ const ENROLLMENTS = `
   left join enrollment_status es on es.enrollment_id = e.id
   left join credentials c on c.enrollment_id = e.id
   left join oauth_grants g on g.enrollment_id = e.id
-  where e.team_id = $1`;
+  where e.team_id = $1 and e.deleted_at is null`;
 
 /** Versions of what is watched, with one statement each, however many watch. */
 export class LiveVersions {

@@ -53,9 +53,23 @@ export class OAuthClients {
     return result.affected === 1;
   }
 
-  /** Compare and set on the fence of the sealed value. */
+  /** Takes the renewal of this version's secret, which one process sends at a time: false when the version has moved, or another process took it less than `leaseMs` ago. */
+  async claimRenewal(id: string, version: number, leaseMs: number): Promise<boolean> {
+    const result = await this.manager
+      .createQueryBuilder().update(OAuthClient).set({ attemptedAt: () => 'clock_timestamp()' })
+      .where(`id = :id and version = :version and state = 'ACTIVE' and (attempted_at is null or attempted_at < clock_timestamp() - :leaseMs * interval '1 millisecond')`, { id, version, leaseMs })
+      .execute();
+    return result.affected === 1;
+  }
+
+  /** Gives it back. */
+  async releaseRenewal(id: string, version: number): Promise<void> {
+    await this.manager.update(OAuthClient, { id, version }, { attemptedAt: null });
+  }
+
+  /** Compare and set on the fence of the sealed value; the renewal is over. */
   async replaceSecrets(id: string, expectedVersion: number, values: Pick<OAuthClient, 'sealed' | 'clientSecretExpiresAt' | 'registrationClientUri'>): Promise<boolean> {
-    const result = await this.manager.update(OAuthClient, { id, version: expectedVersion }, { ...values, version: expectedVersion + 1, updatedAt: new Date() });
+    const result = await this.manager.update(OAuthClient, { id, version: expectedVersion }, { ...values, version: expectedVersion + 1, attemptedAt: null, updatedAt: new Date() });
     return result.affected === 1;
   }
 

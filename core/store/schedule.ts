@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 
 /** What the operator keeps true. */
-export const SCHEDULED_KINDS = ['ConnectionType', 'Enrollment'] as const;
+export const SCHEDULED_KINDS = ['ConnectionType', 'Enrollment', 'MirrorNamespace', 'MirrorObject', 'Tombstone'] as const;
 export type ScheduledKind = (typeof SCHEDULED_KINDS)[number];
 
 /** One object of the schedule. */
@@ -26,16 +26,21 @@ export interface Claim extends ScheduleKey {
 export interface ClaimRequest {
   worker: string;
   limit: number;
+  /** What it knows how to reconcile. */
+  kinds: readonly ScheduledKind[];
   /** Of one lane, all that the worker runs counted. */
   perLane: number;
   /** How many the worker runs now, by lane. */
   running: ReadonlyMap<string, number>;
+  /** {@link DEAD_AFTER_MS} unless said otherwise. */
+  deadAfterMs?: number;
 }
 
 /** The channel that wakes workers; its payload is empty, so that PostgreSQL coalesces. */
 export const DUE_CHANNEL = 'fairlead_due';
 
-const DEAD_AFTER = `interval '15 seconds'`;
+/** A worker that has been silent for so long is dead, in milliseconds. */
+export const DEAD_AFTER_MS = 15_000;
 /** Longer than any run may take: a claim that is older was lost by a worker that still lives. */
 const LOST_AFTER = `interval '120 seconds'`;
 /** Of what is due, so many are looked at for one claim. */
@@ -44,13 +49,17 @@ const WINDOW = 1000;
 /** The host of a server URL as SQL, for fairness between servers. */
 const LANE = `coalesce(substring(t.spec->>'serverUrl' from '^[A-Za-z]+://([^/?#]+)'), '')`;
 const SOURCES: Record<ScheduledKind, string> = {
-  ConnectionType: `select t.id, ${LANE} as lane from connection_types t`,
-  Enrollment: `select e.id, ${LANE} as lane from enrollments e join connection_types t on t.id = e.connection_type_id`,
+  ConnectionType: `select t.id, ${LANE} as lane from connection_types t where t.deleted_at is null`,
+  Enrollment: `select e.id, ${LANE} as lane from enrollments e join connection_types t on t.id = e.connection_type_id where e.deleted_at is null and t.deleted_at is null`,
+  // What the mirror looks at is one API server, with one worker for it.
+  MirrorNamespace: `select n.id, '' as lane from mirror_namespaces n`,
+  MirrorObject: `select m.id, '' as lane from mirror_objects m where m.state in ('ACTIVE', 'OFFERED')`,
+  Tombstone: `select m.id, '' as lane from mirror_objects m where m.state = 'TOMBSTONE'`,
 };
 
-/** Whether a row belongs to nobody: never claimed, or by a worker that is dead or has lost it. */
-const FREE = `(s.worker is null or s.claimed_at <= clock_timestamp() - ${LOST_AFTER}
-  or not exists (select from processes p where p.id = s.worker and p.heartbeat_at > clock_timestamp() - ${DEAD_AFTER}))`;
+/** Whether a row belongs to nobody: never claimed, or by a worker that is dead or has lost it. `deadAfter` is a parameter, in milliseconds. */
+const free = (deadAfter: string): string => `(s.worker is null or s.claimed_at <= clock_timestamp() - ${LOST_AFTER}
+  or not exists (select from processes p where p.id = s.worker and p.heartbeat_at > clock_timestamp() - ${deadAfter}::float8 * interval '1 millisecond'))`;
 
 /**
  * The work queue of the operator (design section 8). PostgreSQL keeps it honest; all times are the database's.
@@ -58,6 +67,8 @@ const FREE = `(s.worker is null or s.claimed_at <= clock_timestamp() - ${LOST_AF
  *     waiting ──mark or time──▶ due ──claim (epoch + 1)──▶ running ──finish (same epoch)──▶ waiting, or due at once if it was marked meanwhile
  *                                ▲                            └─its worker is silent for 15 s, or 120 s have passed─┐
  *                                └──────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * Whoever claims judges who is dead, so all workers of an installation go by the same time.
  */
 export class Schedule {
   constructor(private readonly manager: EntityManager) {}
@@ -94,12 +105,12 @@ export class Schedule {
   }
 
   /** Takes what is due and belongs to nobody: the urgent first, then the oldest, of each lane no more than there is room for. */
-  async claim({ worker, limit, perLane, running }: ClaimRequest): Promise<Claim[]> {
+  async claim({ worker, limit, kinds, perLane, running, deadAfterMs = DEAD_AFTER_MS }: ClaimRequest): Promise<Claim[]> {
     const rows = (await this.manager.query(
       `with lanes as (select * from unnest($4::text[], $5::int[]) as l (lane, running)),
        ready as (
          select s.kind, s.id, s.lane, s.urgent, s.due from reconcile_schedule s
-         where s.due <= clock_timestamp() and ${FREE} and not exists (select from lanes l where l.lane = s.lane and l.running >= $3)
+         where s.kind = any($7) and s.due <= clock_timestamp() and ${free('$6')} and not exists (select from lanes l where l.lane = s.lane and l.running >= $3)
          order by s.urgent desc, s.due limit ${WINDOW}),
        fair as (
          select r.kind, r.id, r.urgent, r.due from (select ready.*, row_number() over (partition by lane order by urgent desc, due) as place from ready) r
@@ -107,11 +118,11 @@ export class Schedule {
          order by r.urgent desc, r.due limit $2),
        chosen as (
          select s.kind, s.id, s.due from reconcile_schedule s join fair f on f.kind = s.kind and f.id = s.id
-         where s.due <= clock_timestamp() and ${FREE} for update of s skip locked)
+         where s.due <= clock_timestamp() and ${free('$6')} for update of s skip locked)
        update reconcile_schedule s set epoch = s.epoch + 1, worker = $1, claimed_at = clock_timestamp(), claimed_dirty = s.dirty, urgent = false
        from chosen c where s.kind = c.kind and s.id = c.id
        returning s.kind, s.id, s.epoch, s.lane, s.failures, (1000 * extract(epoch from clock_timestamp() - c.due))::float8 as "lateMs"`,
-      [worker, limit, perLane, [...running.keys()], [...running.values()]],
+      [worker, limit, perLane, [...running.keys()], [...running.values()], deadAfterMs, [...kinds]],
     )) as [Claim[], number];
     return rows[0];
   }
@@ -146,10 +157,11 @@ export class Schedule {
   }
 
   /** How much is due now and belongs to nobody, and how late the oldest of it is, by kind. */
-  async depth(): Promise<{ kind: ScheduledKind; due: number; lagMs: number }[]> {
+  async depth(deadAfterMs = DEAD_AFTER_MS): Promise<{ kind: ScheduledKind; due: number; lagMs: number }[]> {
     return (await this.manager.query(
       `select s.kind, count(*)::int as due, (1000 * coalesce(extract(epoch from max(clock_timestamp() - s.due)), 0))::float8 as "lagMs"
-       from reconcile_schedule s where s.due <= clock_timestamp() and ${FREE} group by s.kind`,
+       from reconcile_schedule s where s.due <= clock_timestamp() and ${free('$1')} group by s.kind`,
+      [deadAfterMs],
     )) as { kind: ScheduledKind; due: number; lagMs: number }[];
   }
 }

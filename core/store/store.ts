@@ -3,6 +3,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { Approvals } from './approvals.js';
 import { Assignments } from './assignments.js';
 import { AuditTrail } from './audit-trail.js';
+import { isDeadlock } from './conflict.js';
 import { ConnectionTypes } from './connection-types.js';
 import { Enrollments } from './enrollments.js';
 import { Assignment, AssignmentPin, AssignmentSlot } from './entities/assignment.entity.js';
@@ -10,6 +11,7 @@ import { AuditEvent } from './entities/audit-event.entity.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
 import { Member } from './entities/member.entity.js';
+import { MirrorNamespace, MirrorObject } from './entities/mirror.entity.js';
 import { OAuthClient, OAuthDiscovery } from './entities/oauth-client.entity.js';
 import { OAuthAuthorization, OAuthGrant, OAuthLeftover } from './entities/oauth-grant.entity.js';
 import { TeamKey } from './entities/team-key.entity.js';
@@ -19,17 +21,22 @@ import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
 import { ToolCallApproval } from './entities/tool-call-approval.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
+import { MirrorNamespaces } from './mirror-namespaces.js';
+import { MirrorObjects } from './mirror-objects.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { OAuthAuthorizations } from './oauth-authorizations.js';
 import { OAuthClients } from './oauth-clients.js';
 import { OAuthGrants } from './oauth-grants.js';
 import { OAuthLeftovers } from './oauth-leftovers.js';
+import { Partitions } from './partitions.js';
 import { Processes } from './processes.js';
 import { Schedule } from './schedule.js';
 import { TeamKeys } from './team-keys.js';
 import { Teams } from './teams.js';
 import { Tokens } from './tokens.js';
+import { ToolCalls } from './tool-calls.js';
 import { Tools } from './tools.js';
+import { TypeLooks } from './type-looks.js';
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -40,6 +47,9 @@ export interface StoreOptions {
   /** Called with each SQL statement; tests count statements with it. */
   onStatement?: (sql: string) => void;
 }
+
+/** Of a transaction that is the victim of deadlocks. */
+const ATTEMPTS = 3;
 
 /** The repositories, all on one `EntityManager`, so that a transaction's work can't escape it. */
 export class Repositories {
@@ -59,6 +69,11 @@ export class Repositories {
   readonly schedule: Schedule;
   readonly assignments: Assignments;
   readonly approvals: Approvals;
+  readonly mirrorNamespaces: MirrorNamespaces;
+  readonly mirrorObjects: MirrorObjects;
+  readonly toolCalls: ToolCalls;
+  readonly partitions: Partitions;
+  readonly typeLooks: TypeLooks;
 
   constructor(readonly manager: EntityManager) {
     this.teams = new Teams(manager);
@@ -77,6 +92,11 @@ export class Repositories {
     this.schedule = new Schedule(manager);
     this.assignments = new Assignments(manager);
     this.approvals = new Approvals(manager);
+    this.mirrorNamespaces = new MirrorNamespaces(manager);
+    this.mirrorObjects = new MirrorObjects(manager);
+    this.toolCalls = new ToolCalls(manager);
+    this.partitions = new Partitions(manager);
+    this.typeLooks = new TypeLooks(manager);
   }
 
   /** The time by the database's clock, which all processes share. */
@@ -105,7 +125,7 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        Assignment, AssignmentPin, AssignmentSlot, AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member,
+        Assignment, AssignmentPin, AssignmentSlot, AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member, MirrorNamespace, MirrorObject,
         OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
         Tool, ToolCall, ToolCallApproval, ToolCallPayload,
       ],
@@ -121,9 +141,18 @@ export class Store extends Repositories {
     return new Store(dataSource);
   }
 
-  /** Runs `work` in one transaction; rolled back when it throws. Never calls the network inside. */
-  transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
-    return this.dataSource.transaction((manager) => work(new Repositories(manager)));
+  /**
+   * Runs `work` in one transaction; rolled back when it throws. Never calls the network inside. When PostgreSQL rolled it back to end a deadlock, it is run again from its
+   * beginning, twice at the most: locks are taken in one order (docs/adr/0015), but triggers and foreign keys take some of their own.
+   */
+  async transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.dataSource.transaction((manager) => work(new Repositories(manager)));
+      } catch (error) {
+        if (!isDeadlock(error) || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Answers when the database does. */

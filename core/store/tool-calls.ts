@@ -21,11 +21,13 @@ const COLUMNS = {
 } as const;
 /** The names of these columns, for a statement. */
 export const CALL_NAMES = Object.keys(COLUMNS).join(', ');
-/** A parameter that {@link recordset} makes, as rows of these columns. */
-export const CALL_RECORDSET = `json_to_recordset($1::json) as r(${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})`;
+/** A parameter that holds {@link recordOf} of several calls, as rows of these columns, and of `more` ones. */
+export function callRecordset(...more: string[]): string {
+  return `json_to_recordset($1::json) as r(${[...Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`), ...more].join(', ')})`;
+}
 
 /** A row as `json_to_recordset` reads it. Written out, since this runs twice for every call. */
-function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
+export function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
   return {
     id: call.id, team_id: call.teamId, process_id: call.processId, caller_id: call.callerId, caller_name: storable(call.callerName), on_behalf_of_id: call.onBehalfOfId,
     on_behalf_of_name: call.onBehalfOfName === null ? null : storable(call.onBehalfOfName), token_id: call.tokenId, request_id: storable(call.requestId),
@@ -41,7 +43,7 @@ function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> {
  * It also replaces an `OUTCOME_UNKNOWN` that a sweep wrote while the calling process was mute: its own word is the better knowledge.
  */
 export const UPSERT_CALLS = `
-  insert into tool_calls (${CALL_NAMES}) select ${CALL_NAMES} from ${CALL_RECORDSET}
+  insert into tool_calls (${CALL_NAMES}) select ${CALL_NAMES} from ${callRecordset()}
   on conflict (id) do update set status = excluded.status, error = excluded.error, finished_at = excluded.finished_at, duration_ms = excluded.duration_ms
   where tool_calls.status in ('RUNNING', 'OUTCOME_UNKNOWN') and excluded.status <> 'RUNNING'`;
 

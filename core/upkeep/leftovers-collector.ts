@@ -49,11 +49,12 @@ export class LeftoverCollector {
   /** Writes one down. */
   async insert(repositories: Repositories, { outcome = 'PENDING', message = '', ...leftover }: Omit<NewLeftover, 'outcome' | 'message'> & Partial<NewLeftover>): Promise<void> {
     await repositories.oauthLeftovers.insert({ ...leftover, outcome, message }, GIVE_UP_AFTER_MS[leftover.kind]);
+    if (outcome !== 'PENDING') await auditEnd(repositories, leftover, outcome);
   }
 
   async #tokens(repositories: Repositories, enrollmentId: string): Promise<string | null> {
-    const enrollment = await repositories.enrollments.byId(enrollmentId);
-    const type = enrollment === null ? null : await repositories.connectionTypes.byId(enrollment.connectionTypeId);
+    const enrollment = await repositories.enrollments.evenHidden(enrollmentId);
+    const type = enrollment === null ? null : await repositories.connectionTypes.evenHidden(enrollment.connectionTypeId);
     const [credential] = await repositories.enrollments.credentials([enrollmentId]);
     const grant = await repositories.oauthGrants.byId(enrollmentId);
     if (enrollment === null || type === null || credential === undefined || grant?.issuer == null) return null;
@@ -76,7 +77,7 @@ export class LeftoverCollector {
   /** Only a client that was registered by us, and that can be managed, is there to be deleted: those that were replaced may still be. */
   async #client(repositories: Repositories, typeId: string, client: OAuthClient): Promise<string | null> {
     const { registrationAccessToken } = await this.options.registry.secrets(client);
-    const type = await repositories.connectionTypes.byId(typeId);
+    const type = await repositories.connectionTypes.evenHidden(typeId);
     const { teamId, issuer, redirectUri, registrationClientUri } = client;
     if (type === null || client.method !== 'DYNAMIC' || client.clientId === null || registrationClientUri === null || registrationAccessToken === undefined) return null;
     const known = { id: OAuthLeftovers.newId(), teamId, kind: 'CLIENT' as const, subjectName: type.name, issuer };
@@ -89,6 +90,14 @@ export class LeftoverCollector {
     const { clientSecret } = await this.options.registry.secrets(client);
     return { clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod };
   }
+}
+
+/** Says on the audit trail how it ended, in the transaction in which it ends. */
+export async function auditEnd(repositories: Repositories, { id, teamId, kind, subjectName }: Pick<OAuthLeftover, 'id' | 'teamId' | 'kind' | 'subjectName'>, outcome: Exclude<OAuthLeftover['outcome'], 'PENDING'>): Promise<void> {
+  await repositories.audit.append({
+    teamId, actorId: null, actorName: 'Fairlead', onBehalfOfName: null, tokenId: null, action: kind === 'TOKENS' ? 'revokeLogin' : 'deleteClient', subjectType: kind === 'TOKENS' ? 'Enrollment' : 'ConnectionType',
+    subjectId: null, subjectName, outcome: outcome === 'REVOKED' ? 'SUCCEEDED' : 'FAILED', code: outcome === 'REVOKED' ? null : outcome, requestId: id,
+  });
 }
 
 /** Seals what undoing takes. */

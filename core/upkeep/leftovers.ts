@@ -4,7 +4,7 @@ import type { Logger } from '../log.js';
 import type { OAuthTransport } from '../oauth/transport.js';
 import type { OAuthLeftover } from '../store/entities/oauth-grant.entity.js';
 import type { Repositories, Store } from '../store/store.js';
-import { LeftoverCollector, openLeftover, sealLeftover, type CollectorOptions, type Leaving } from './leftovers-collector.js';
+import { auditEnd, LeftoverCollector, openLeftover, sealLeftover, type CollectorOptions, type Leaving } from './leftovers-collector.js';
 import { undo } from './leftovers-undo.js';
 import { OAuthLeftovers } from '../store/oauth-leftovers.js';
 import type { OrphanedTokens } from './oauth-tokens.js';
@@ -38,7 +38,7 @@ const KEPT_DAYS = 30;
 
 /**
  * Leaving (design section 7, "Revocation"): what was deleted here is undone at its provider. It is written down, sealed, in the transaction that deletes, tried
- * at once, and then with back-off until it is done, can't be done, or is given up. Nothing of it holds up the deletion.
+ * at once, by whoever deleted it, and then by the operator with back-off until it is done, can't be done, or is given up. Nothing of it holds up the deletion.
  *
  *     PENDING ──▶ REVOKED, NOT_SUPPORTED, ABANDONED   (then nothing sealed is left, and the audit trail has it)
  */
@@ -88,7 +88,7 @@ export class Leftovers {
     this.begin([id]);
   }
 
-  /** Begins to look for what is due. */
+  /** Begins to look for what is due, whoever has deleted it: the operator's work. */
   start(): void {
     this.#loop ??= this.#run();
   }
@@ -135,19 +135,25 @@ export class Leftovers {
       await store.oauthLeftovers.update(leftover.id, { message: `${attempt.message} It goes on being tried.`, nextAttemptAt });
     } catch (error) {
       // A fault of ours, or the end of this process: its lease runs out, and it is tried again.
-      if (!this.#ended.signal.aborted) logger.error({ err: error, leftoverId: leftover.id }, 'a revocation could not be tried');
+      if (this.#ended.signal.aborted) return;
+      logger.error({ err: error, leftoverId: leftover.id }, 'a revocation could not be tried');
+      await this.#giveUpFaulty(leftover).catch((cause: unknown) => logger.error({ err: cause, leftoverId: leftover.id }, 'a revocation could not be given up'));
     }
   }
 
+  /** One that can't even be tried (its key is lost, say) ends at its deadline too. */
+  async #giveUpFaulty(leftover: OAuthLeftover): Promise<void> {
+    if ((await this.#options.store.now()) < leftover.giveUpAt) return;
+    await this.#end(leftover, 'ABANDONED', `It couldn't be tried, because of a fault in Fairlead. ${REMAINS[leftover.kind](leftover.issuer)}`);
+  }
+
   /** Ends it, and leaves nothing sealed. */
-  async #end({ id, teamId, kind, subjectName }: OAuthLeftover, outcome: Exclude<OAuthLeftover['outcome'], 'PENDING'>, message: string): Promise<void> {
+  async #end(leftover: OAuthLeftover, outcome: Exclude<OAuthLeftover['outcome'], 'PENDING'>, message: string): Promise<void> {
     await this.#options.store.transaction(async (repositories) => {
-      await repositories.oauthLeftovers.update(id, { outcome, message, sealed: null, nextAttemptAt: null });
-      await repositories.audit.append({
-        teamId, actorId: null, actorName: 'Fairlead', onBehalfOfName: null, tokenId: null, action: kind === 'TOKENS' ? 'revokeLogin' : 'deleteClient', subjectType: kind === 'TOKENS' ? 'Enrollment' : 'ConnectionType',
-        subjectId: null, subjectName, outcome: outcome === 'REVOKED' ? 'SUCCEEDED' : 'FAILED', code: outcome === 'REVOKED' ? null : outcome, requestId: id,
-      });
+      await repositories.oauthLeftovers.update(leftover.id, { outcome, message, sealed: null, nextAttemptAt: null });
+      await auditEnd(repositories, leftover, outcome);
     });
+    if (outcome === 'ABANDONED') this.#options.logger.warn({ leftoverId: leftover.id, kind: leftover.kind, subject: leftover.subjectName }, 'something of a deletion remains at its provider, and was given up');
   }
 
   #tracked(work: Promise<void>): Promise<void> {

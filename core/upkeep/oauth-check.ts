@@ -5,6 +5,7 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
+import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { rowOf, type OAuthLook, type TypeOAuth } from './type-oauth.js';
 
 /** What {@link OAuthCheck} is built of. */
@@ -22,20 +23,24 @@ const CUT_OFF_MS = 120_000;
 export class OAuthCheck {
   constructor(private readonly options: OAuthCheckOptions) {}
 
-  /** Level-triggered: a second run right after the first writes nothing but times. */
-  async check(type: ConnectionType, probe: Pick<ProbeReport, 'verdict' | 'challenge'>): Promise<void> {
+  /**
+   * Level-triggered: a second run right after the first writes nothing but times. Everything that it decides is written only while the run counts; a registration is
+   * on record before it is sent, and its answer, which exists nowhere else, is stored for as long as that record waits for it.
+   * @throws {RunOver}
+   */
+  async check(type: ConnectionType, probe: Pick<ProbeReport, 'verdict' | 'challenge'>, run: CheckRun = AT_ONCE): Promise<void> {
     if (type.spec.authMethod !== 'OAUTH' || (probe.verdict !== 'OK' && probe.verdict !== 'AUTHENTICATION_REQUIRED')) return;
     const { store, oauth } = this.options;
     const before = await store.oauthClients.discovery(type.id);
-    const look = await oauth.look(type.spec.serverUrl, probe, type.spec, before?.issuer ?? null);
+    const look = await oauth.look(type.spec.serverUrl, probe, type.spec, before?.issuer ?? null, run.signal);
     const { found, failure } = look.report;
     // Somebody who didn't answer proves nothing: what is known stays.
-    if (found === null) return oauth.observe(type.id, failure.code === 'UNREACHABLE' ? null : failure);
-    const client = await store.transaction((repositories) => this.#save(repositories, type, before, look, found));
-    if (client?.state === 'PENDING') return void (await oauth.register(type, client, found));
-    const fault = client === null ? null : await this.options.registry.renewIfDue(client, found);
-    if (client !== null && fault?.code === 'INVALID_CLIENT') return oauth.clientRefused(type, client.id);
-    await oauth.observe(type.id);
+    if (found === null) return oauth.observe(type.id, failure.code === 'UNREACHABLE' ? null : failure, run);
+    const client = await writeInRun(store, run, (repositories) => this.#save(repositories, type, before, look, found));
+    if (client?.state === 'PENDING') return void (await oauth.register(type, client, found, run));
+    const fault = client === null ? null : await this.options.registry.renewIfDue(client, found, run);
+    if (client !== null && fault?.code === 'INVALID_CLIENT') return oauth.clientRefused(type, client.id, run);
+    await oauth.observe(type.id, null, run);
   }
 
   /** Stores what was found; answers the client that counts, recorded anew where there was none that is of use. */

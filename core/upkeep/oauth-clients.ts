@@ -11,6 +11,7 @@ import type { OAuthTransport } from '../oauth/transport.js';
 import type { OAuthClient } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import type { Vault } from '../vault/vault.js';
+import { AT_ONCE, stillInRun, type CheckRun } from './run.js';
 
 /** What is kept sealed of a client. */
 export interface ClientSecrets {
@@ -51,6 +52,8 @@ const UNDECIDED = ['PENDING', 'OUTCOME_UNKNOWN', 'REFUSED'] as const;
  * so that a crash can't register twice unseen (design section 7).
  */
 export class OAuthClientRegistry {
+  readonly #running = new Set<Promise<unknown>>();
+
   constructor(private readonly options: RegistryOptions) {}
 
   /** Records a client, for use inside the transaction that creates or changes its type. One that needs no request is `ACTIVE` at once, a dynamic one `PENDING`. */
@@ -71,12 +74,24 @@ export class OAuthClientRegistry {
   /**
    * Sends the registration that is on record as `PENDING`, and stores how it ended. Answers the fault that ended it, or null when the client is `ACTIVE`.
    * A fault that proves that nothing was registered leaves it `PENDING` (`TEMPORARY`) or `REFUSED`; one that doesn't, `OUTCOME_UNKNOWN`: it isn't sent again by itself.
+   * The fence of the answer is the record, not the run: a client that was received exists nowhere else, so it is stored even if the run is over by then.
+   * @throws {RunOver} the run was over before anything was sent
    */
-  async register(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
+  register(client: OAuthClient, discovery: Discovery, run: CheckRun = AT_ONCE): Promise<OAuthFault | null> {
+    return this.#whole(this.#register(client, discovery, run));
+  }
+
+  /** Waits for answers that are under way, so that none is lost: before the store is closed. */
+  async stop(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  async #register(client: OAuthClient, discovery: Discovery, run: CheckRun): Promise<OAuthFault | null> {
     const { store, transport, clientName, now } = this.options;
+    await stillInRun(store, run);
     try {
       const { initialAccessToken } = await this.secrets(client);
-      const registered = await registerClient({ discovery, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, initialAccessToken, now: now() });
+      const registered = await registerClient({ discovery, transport, clientName, redirectUri: client.redirectUri, initialAccessToken, now: now() });
       await this.#store(client, registered, initialAccessToken);
       return null;
     } catch (error) {
@@ -89,9 +104,16 @@ export class OAuthClientRegistry {
 
   /**
    * Renews a client whose secret is nearing its end (RFC 7592): by `secretRenewalPlan`. Secret and registration access token are
-   * stored together, or not at all. Answers the fault that stood in the way, or null. Two processes may both renew; the answer that is stored first counts.
+   * stored together, or not at all. Answers the fault that stood in the way, or null. One at a time sends it, since the token may be
+   * good for one renewal only; the others go on with what there is.
+   * The fence of the answer is the version of what is sealed, as with {@link register}.
+   * @throws {RunOver} the run was over before anything was sent
    */
-  async renewIfDue(client: OAuthClient, discovery: Discovery, signal?: AbortSignal): Promise<OAuthFault | null> {
+  renewIfDue(client: OAuthClient, discovery: Discovery, run: CheckRun = AT_ONCE): Promise<OAuthFault | null> {
+    return this.#whole(this.#renewIfDue(client, discovery, run));
+  }
+
+  async #renewIfDue(client: OAuthClient, discovery: Discovery, run: CheckRun): Promise<OAuthFault | null> {
     if (!secretNearingExpiry(client, this.options.now())) return null;
     const { store, transport, clientName, now } = this.options;
     const { clientSecret, registrationAccessToken, initialAccessToken } = await this.secrets(client);
@@ -100,8 +122,10 @@ export class OAuthClientRegistry {
       method: 'DYNAMIC', clientId: client.clientId!, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod,
       clientSecretExpiresAt: client.clientSecretExpiresAt, management: { registrationClientUri: client.registrationClientUri, registrationAccessToken }, warnings: [],
     };
+    await stillInRun(store, run);
+    if (!(await store.oauthClients.claimRenewal(client.id, client.version, RENEWAL_LEASE_MS))) return null;
     try {
-      const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport: { ...transport, signal }, clientName, redirectUri: client.redirectUri, now: now() });
+      const renewed = await renewRegistration({ discovery, client: { ...known, management: known.management! }, transport, clientName, redirectUri: client.redirectUri, now: now() });
       const version = client.version + 1;
       await store.oauthClients.replaceSecrets(client.id, client.version, {
         sealed: await this.#seal(client, version, secretsOf(renewed, initialAccessToken)), clientSecretExpiresAt: renewed.clientSecretExpiresAt,
@@ -109,8 +133,10 @@ export class OAuthClientRegistry {
       });
       return null;
     } catch (error) {
-      if (error instanceof OAuthFault) return error;
-      throw error;
+      if (!(error instanceof OAuthFault)) throw error;
+      // The client is over. After any other fault the lease is the pause before the next attempt.
+      if (error.code === 'INVALID_CLIENT') await store.oauthClients.releaseRenewal(client.id, client.version);
+      return error;
     }
   }
 
@@ -138,13 +164,28 @@ export class OAuthClientRegistry {
     const sealed = Object.keys(secrets).length === 0 ? null : await this.#seal(client, client.version, secrets);
     await this.options.store.oauthClients.transition(client.id, UNDECIDED, {
       state: 'ACTIVE', clientId: registered.clientId, tokenEndpointAuthMethod: registered.authMethod, sealed, clientSecretExpiresAt: registered.clientSecretExpiresAt,
-      registrationClientUri: management?.registrationClientUri ?? null, message: registered.warnings.length === 0 ? null : registered.warnings.join(' '),
+      registrationClientUri: management?.registrationClientUri ?? null, attemptedAt: null, message: registered.warnings.length === 0 ? null : registered.warnings.join(' '),
     });
+  }
+
+  #whole<T>(work: Promise<T>): Promise<T> {
+    const running: Promise<unknown> = work.catch(() => undefined).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return work;
   }
 
   #seal(client: OAuthClient, version: number, secrets: ClientSecrets): Promise<Buffer> {
     return this.options.vault.seal(client.teamId, context(client, version), JSON.stringify(secrets));
   }
+}
+
+/** Outlives the request. */
+const RENEWAL_LEASE_MS = 60_000;
+
+/** Whether a client's secret is being replaced, or was a moment ago: who is refused now may have used the old one. Pure. */
+export function secretInFlux({ attemptedAt, updatedAt, version }: Pick<OAuthClient, 'attemptedAt' | 'updatedAt' | 'version'>, now: Date): boolean {
+  const since = now.getTime() - RENEWAL_LEASE_MS;
+  return (attemptedAt !== null && attemptedAt.getTime() > since) || (version > 1 && updatedAt.getTime() > since);
 }
 
 /** Whether a client's secret is due to be renewed. Pure. */

@@ -24,6 +24,8 @@ export interface FailedOutcome {
 }
 
 const AGAIN = 'Sign in again with startAuthorization.';
+/** The provider took the second presentation for a theft, or had given out another token by then. */
+const AFTER_LOSS = 'The provider\'s answer to an earlier refresh was lost, and it refused the next one. ';
 
 /**
  * Judges a failed presentation. Pure.
@@ -43,7 +45,7 @@ export function failedOutcome({ fault, grant, alive, now, jitter }: FailedPresen
   const { code, publicMessage: words } = fault;
   switch (code) {
     case 'INVALID_GRANT':
-      return { values: never, observations: over(CONSENT_REQUIRED, `${words} ${AGAIN}`) };
+      return { values: never, observations: over(CONSENT_REQUIRED, `${grant.outcomeUnknownAt === null ? '' : AFTER_LOSS}${words} ${AGAIN}`) };
     case 'INVALID_ANSWER':
       return { values: never, observations: alive ? [freshness(never, words)] : over(CONSENT_REQUIRED, `${words} ${AGAIN}`) };
     case 'OUTCOME_UNKNOWN':

@@ -22,6 +22,7 @@ import { CONSENT_REQUIRED, over, outcomeUnknown, renewed } from './oauth-tokens-
 import { failedOutcome, secondLoss } from './oauth-tokens-outcome.js';
 import { StatusWriter } from './status-writer.js';
 import type { OAuthSetup } from './type-oauth.js';
+import { refreshEnd, type UpkeepMetrics } from './upkeep-metrics.js';
 
 /** What {@link OAuthTokens} is built of. */
 export interface OAuthTokensOptions {
@@ -43,6 +44,8 @@ export interface OAuthTokensOptions {
   /** From 0 to 1. */
   random: () => number;
   logger: Logger;
+  /** Told how each presentation ended. */
+  metrics?: Pick<UpkeepMetrics, 'refreshed'>;
   /** How long an attempt is believed in: well over a request's time; twice that by default. */
   leaseMs?: number;
 }
@@ -208,6 +211,7 @@ export class OAuthTokens {
     } catch (error) {
       // Anything else is a fault of ours: the attempt stays on record, and is found to be lost.
       if (!(error instanceof OAuthFault)) throw error;
+      this.#options.metrics?.refreshed(refreshEnd(error.code));
       logger.info({ err: error, enrollmentId: enrollment.id }, 'a login could not be refreshed');
       return this.#failed(situation, attemptId, setup.clientRowId, error, intent);
     }
@@ -250,6 +254,7 @@ export class OAuthTokens {
         await delay(200 * attempt);
       }
     }
+    this.#options.metrics?.refreshed('success');
     changed(enrollment.teamId);
     const now = await store.now();
     const until = usableUntil({ expiresAt: tokens.expiresAt, obtainedAt: tokens.obtainedAt });
@@ -301,6 +306,7 @@ export class OAuthTokens {
       return ended;
     });
     if (loss === null) return;
+    this.#options.metrics?.refreshed('lost');
     changed(enrollment.teamId);
     logger.warn({ enrollmentId: enrollment.id, loss }, 'the answer to a refresh was lost with its process');
   }

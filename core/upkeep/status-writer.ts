@@ -5,7 +5,8 @@ import type { RawTool } from '../mcp/session.js';
 import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { Repositories } from '../store/store.js';
 import { INSUFFICIENT_SCOPE } from './oauth-tokens-observations.js';
-import { authorization, reachability, readiness, resumed, SUSPENDED, TOOLS_NOT_READ, toolsSynced, type CredentialVerdict } from './observations.js';
+import { authorization, resumed, SUSPENDED, TOOLS_NOT_READ, type CredentialVerdict } from './observations.js';
+import { answers, outcomeOfLook, type SharedList } from './look-outcome.js';
 import { syncTools } from './tool-sync.js';
 
 /** What trying a credential showed. */
@@ -17,9 +18,6 @@ export interface CredentialTrial {
   /** The tools that this login sees, scrubbed of the credential; null when they could not be read. */
   tools: RawTool[] | null;
 }
-
-/** The list that shared enrollments see: it was read, there is none, or it could not be asked for now and stays as it was. */
-export type SharedList = RawTool[] | 'NONE' | 'AS_IT_IS';
 
 interface Locked {
   type: ConnectionType;
@@ -115,27 +113,12 @@ export class StatusWriter {
   /** Tools that a list no longer has stay on record, so that what was accepted is still known when the list comes back. */
   async #write(repositories: Repositories, { type, status }: Locked, report: ProbeReport, shared: SharedList, routine: boolean): Promise<{ changed: boolean; toolsSource: ConnectionTypeStatus['toolsSource'] }> {
     const now = this.clock();
-    const list = ownList(report, shared, status.toolsSource);
-    const failedChecks = answers(report) ? 0 : Math.min(status.failedChecks + 1, MAX_COUNT);
-    const observations = routine && mayComeBack(status, failedChecks) ? [] : reachability(report, type.spec.authMethod);
-    const values: Partial<ConnectionTypeStatus> = { lastCheckedAt: now, failedChecks, ...facts(report) };
+    const { list, values, moved, toolsSource } = outcomeOfLook({ type, status }, report, shared, routine, now);
     let changed = false;
-    if (list === 'NONE') {
-      Object.assign(values, { toolsSource: null, toolsSyncedAt: null });
-      observations.push(toolsSynced(null, 0));
-    } else if (list !== 'AS_IT_IS') {
-      Object.assign(values, { toolsSource: list.source, toolsSyncedAt: now });
+    if (typeof list === 'object') {
       changed = await syncTools(repositories, typeScope(type), list.tools, type.spec.toolPolicy.onChange, now);
       if (status.toolsSource === null) await repositories.enrollments.endOwnLists(type.id);
-      observations.push(toolsSynced(list.source, list.tools.length));
-    } else if (!status.conditions.some((one) => one.type === TOOLS_NOT_READ.type)) observations.push(TOOLS_NOT_READ);
-    const toolsSource = list === 'AS_IT_IS' ? status.toolsSource : list === 'NONE' ? null : list.source;
-    const seen = withObservations(status.conditions, observations, type.version, now);
-    const ready = readiness(seen);
-    // Against what stood before, so that a time moves only when the status does.
-    const conditions = ready === null ? seen : withObservations(status.conditions, [...observations.filter((one) => one.type !== 'Ready'), ready], type.version, now);
-    const moved = !sameMeaning(status.conditions, conditions);
-    if (moved) values.conditions = conditions;
+    }
     await repositories.connectionTypes.updateStatus(type.id, values);
     return { changed: changed || moved || toolsSource !== status.toolsSource, toolsSource };
   }
@@ -153,38 +136,12 @@ function reportOf({ report, stranger }: CredentialTrial): ProbeReport {
   return { ...report, tools: null };
 }
 
-function answers({ verdict }: ProbeReport): boolean {
-  return verdict === 'OK' || verdict === 'AUTHENTICATION_REQUIRED';
-}
-
-/** So many failures in a row make a server unreachable that was there (design section 4); one is enough if it never was. */
-export const FAILURES_UNTIL_UNREACHABLE = 3;
-const MAX_COUNT = 1_000_000;
-
-/** A failure that doesn't yet say that the server is gone. */
-function mayComeBack({ conditions }: ConnectionTypeStatus, failedChecks: number): boolean {
-  return failedChecks > 0 && failedChecks < FAILURES_UNTIL_UNREACHABLE && condition(conditions, 'Reachable')?.status === 'TRUE';
-}
-
-/** Whose list the type has now (design section 4: it belongs to the type where listing needs no login, or a shared enrollment exists). */
-function ownList(report: ProbeReport, shared: SharedList, before: ConnectionTypeStatus['toolsSource']): { source: 'ANONYMOUS' | 'SHARED'; tools: RawTool[] } | 'NONE' | 'AS_IT_IS' {
-  if (report.tools !== null) return { source: 'ANONYMOUS', tools: report.tools };
-  if (report.verdict !== 'AUTHENTICATION_REQUIRED') return Array.isArray(shared) && before !== 'ANONYMOUS' ? { source: 'SHARED', tools: shared } : 'AS_IT_IS';
-  if (Array.isArray(shared)) return { source: 'SHARED', tools: shared };
-  return shared === 'AS_IT_IS' && before === 'SHARED' ? 'AS_IT_IS' : 'NONE';
-}
-
 function typeScope(type: ConnectionType) {
   return { teamId: type.teamId, connectionTypeId: type.id, enrollmentId: null };
 }
 
 function server({ era, protocolVersion, server: found }: ProbeReport): Pick<ProbeReport, 'era' | 'protocolVersion' | 'server'> {
   return { era, protocolVersion, server: found };
-}
-
-function facts(report: ProbeReport): Partial<ConnectionTypeStatus> {
-  if (report.protocolVersion === null) return {};
-  return { era: report.era, protocolVersion: report.protocolVersion, serverName: report.server?.name ?? null, serverVersion: report.server?.version ?? null };
 }
 
 function asObservation({ type, status, reason, message }: Observation): Observation {

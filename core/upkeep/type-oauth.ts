@@ -10,7 +10,8 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
-import { registeredCondition, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
+import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
+import { registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
 /** What {@link TypeOAuth} is built of. */
 export interface TypeOAuthOptions {
@@ -53,8 +54,9 @@ export class TypeOAuth {
   }
 
   /** Finds out what OAuth takes at a server. Never throws for what servers do; nothing is saved. */
-  async look(serverUrl: string, probe: Pick<ProbeReport, 'verdict' | 'challenge'>, spec: Pick<ConnectionTypeSpec, 'oauth'> | null, pinnedIssuer: string | null = null): Promise<OAuthLook> {
-    const { transport, clock } = this.options;
+  async look(serverUrl: string, probe: Pick<ProbeReport, 'verdict' | 'challenge'>, spec: Pick<ConnectionTypeSpec, 'oauth'> | null, pinnedIssuer: string | null = null, signal?: AbortSignal): Promise<OAuthLook> {
+    const { clock } = this.options;
+    const transport = { ...this.options.transport, signal };
     const challenged = probe.verdict === 'AUTHENTICATION_REQUIRED';
     const report = await discoverOAuth({ serverUrl, challenge: probe.challenge, challenged, transport, allowUnadvertisedPkce: spec?.oauth?.allowUnadvertisedPkce ?? false, pinnedIssuer, clock });
     return { report, outcome: this.#outcome(report, challenged, null) };
@@ -89,9 +91,9 @@ export class TypeOAuth {
   }
 
   /** Sends a registration that is on record as pending, and writes the conditions. Answers the fault that ended it, or null. */
-  async register(type: ConnectionType, client: OAuthClient, found: Discovery): Promise<OAuthFault | null> {
-    const fault = client.state === 'PENDING' ? await this.options.registry.register(client, found) : null;
-    await this.observe(type.id);
+  async register(type: ConnectionType, client: OAuthClient, found: Discovery, run: CheckRun = AT_ONCE): Promise<OAuthFault | null> {
+    const fault = client.state === 'PENDING' ? await this.options.registry.register(client, found, run) : null;
+    await this.observe(type.id, null, run);
     return fault;
   }
 
@@ -109,13 +111,13 @@ export class TypeOAuth {
   }
 
   /** The provider doesn't know the client, or its secret, any more: a dynamic one is registered anew, visibly; a manager must act on the others. */
-  async clientRefused(type: ConnectionType, clientRowId: string): Promise<void> {
-    const { store, registry } = this.options;
-    const replaced = await store.transaction(async (repositories) => {
+  async clientRefused(type: ConnectionType, clientRowId: string, run: CheckRun = AT_ONCE): Promise<void> {
+    const { now, registry, store } = this.options;
+    const replaced = await writeInRun(store, run, async (repositories) => {
       await repositories.connectionTypes.lock(type.id);
       const client = await repositories.oauthClients.current(type.id);
       const row = await repositories.oauthClients.discovery(type.id);
-      if (client === null || client.id !== clientRowId || client.state !== 'ACTIVE' || row === null) return null;
+      if (client === null || client.id !== clientRowId || client.state !== 'ACTIVE' || row === null || secretInFlux(client, now())) return null;
       if (client.method !== 'DYNAMIC') {
         await repositories.oauthClients.transition(client.id, ['ACTIVE'], { state: 'REFUSED', message: 'The issuer no longer accepts this client or its secret: enter the right ones.' });
         return null;
@@ -124,14 +126,14 @@ export class TypeOAuth {
       const { initialAccessToken } = await registry.secrets(client);
       return { client: await registry.record(repositories, type, discoveryOf(row), this.redirectUri, { method: 'DYNAMIC', initialAccessToken: initialAccessToken ?? null }), found: discoveryOf(row) };
     });
-    if (replaced === null) await this.observe(type.id);
-    else await this.register(type, replaced.client, replaced.found);
+    if (replaced === null) await this.observe(type.id, null, run);
+    else await this.register(type, replaced.client, replaced.found, run);
   }
 
   /** Writes the conditions Discovered and Registered, and what they mean for Ready. */
-  async observe(typeId: string, failure: DiscoveryReport['failure'] = null): Promise<void> {
+  async observe(typeId: string, failure: DiscoveryReport['failure'] = null, run: CheckRun = AT_ONCE): Promise<void> {
     const { store, now, changed } = this.options;
-    const teamId = await store.transaction(async (repositories) => {
+    const teamId = await writeInRun(store, run, async (repositories) => {
       const locked = await repositories.connectionTypes.lock(typeId);
       if (locked === null || locked.type.spec.authMethod !== 'OAUTH') return null;
       const row = await repositories.oauthClients.discovery(typeId);

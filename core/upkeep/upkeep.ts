@@ -10,9 +10,10 @@ import { Scrubber } from '../tool/scrub.js';
 import type { CredentialBox } from './credential-box.js';
 import type { Login, OAuthTokens } from './oauth-tokens.js';
 import { ProviderUnavailable } from './oauth-tokens-wait.js';
+import type { Look, SharedList } from './look-outcome.js';
 import { credentialVerdict } from './observations.js';
-import { AT_ONCE, RunOver, type CheckRun } from './run.js';
-import { StatusWriter, type CredentialTrial, type SharedList } from './status-writer.js';
+import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
+import { StatusWriter, type CredentialTrial } from './status-writer.js';
 
 /** Looks at a server, with or without a credential; never throws for what the server does. */
 export type Prober = (url: string, headers: Record<string, string>, timeoutMs: number) => Promise<ProbeReport>;
@@ -24,7 +25,7 @@ export interface UpkeepOptions {
   probe: Prober;
   now: () => Date;
   /** Keeps the OAuth of types true, after each look at their servers; left out where there is none. */
-  oauth?: { check(type: ConnectionType, report: ProbeReport): Promise<void> };
+  oauth?: { check(type: ConnectionType, report: ProbeReport, run: CheckRun): Promise<void> };
   /** Renews OAuth logins before they are tried, and once when they are refused; left out where there are none. */
   tokens?: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   /** Called after something that callers rely on was written outside of a caller's transaction. Other processes hear `fairlead_changed`. */
@@ -73,12 +74,21 @@ export class Upkeep {
   async checkType(typeId: string, run: CheckRun = AT_ONCE): Promise<void> {
     const type = await this.options.store.connectionTypes.byId(typeId);
     if (type === null) return;
+    await this.record(type, await this.see(type), run);
+  }
+
+  /** Looks at a type's server, as a stranger and, where strangers see no tools, through shared enrollments. Writes nothing. */
+  async see(type: ConnectionType): Promise<Look> {
     const report = await this.look(type.spec);
-    const shared = report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS';
+    return { report, shared: report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS' };
+  }
+
+  /** Writes what {@link see} showed, and what follows from it: see {@link checkType}. */
+  async record(type: ConnectionType, { report, shared }: Look, run: CheckRun): Promise<void> {
     await this.#write(type.teamId, run, (repositories) => this.status.writeType(repositories, type, report, shared, run.routine));
     run.signal?.throwIfAborted();
-    if (run.oauth) await this.options.oauth?.check(type, report);
-    if (!run.routine) await this.readLogins(typeId);
+    if (run.oauth) await this.options.oauth?.check(type, report, run);
+    if (!run.routine) await this.readLogins(type.id);
   }
 
   /** Tries an enrollment's stored credential now, and writes its conditions and its own list of tools. Suspended and empty ones are left alone. */
@@ -102,11 +112,9 @@ export class Upkeep {
     await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, work));
   }
 
-  async #write(teamId: string, { signal, holds }: CheckRun, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
-    signal?.throwIfAborted();
-    const changed = await this.options.store.transaction(async (repositories) => {
+  async #write(teamId: string, run: CheckRun, work: (repositories: Repositories) => Promise<boolean>): Promise<void> {
+    const changed = await writeInRun(this.options.store, run, async (repositories) => {
       const written = await work(repositories);
-      if (holds !== undefined && !(await holds(repositories))) throw new RunOver('somebody else reconciles this object by now');
       if (written) await repositories.announce(teamId);
       return written;
     });

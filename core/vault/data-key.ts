@@ -1,7 +1,8 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { decrypt, encrypt } from './aead.js';
 import { encodeFields } from './context.js';
-import { KEY_BYTES, type KeyRing } from './key-ring.js';
+import { KEY_BYTES } from './key-ring.js';
+import type { LiveKeyRing } from './live-key-ring.js';
 import { VaultError } from './vault-error.js';
 
 /** A team's data key as it is stored: wrapped by the key-encryption key that `kekId` names. */
@@ -13,7 +14,7 @@ export interface WrappedKey {
   wrapped: Buffer;
 }
 
-/** Where wrapped data keys are kept. Rows are only ever added. */
+/** Where wrapped data keys are kept. Rows are added, and wrapped anew; the data key in them stays. */
 export interface DataKeyStore {
   /** All of a team's data keys, in any order; none for a team that hasn't sealed anything. */
   load(teamId: string): Promise<readonly WrappedKey[]>;
@@ -23,15 +24,23 @@ export interface DataKeyStore {
 
 const FORMAT = 1;
 
-/** Makes a random data key, wrapped by the ring's primary key and bound to team, version and key id. One random nonce per data key: far from the limit of 2^32 per key. */
-export function makeDataKey(ring: KeyRing, teamId: string, version: number): WrappedKey {
-  const kekId = ring.primaryId;
-  const sealed = encrypt(ring.key(kekId), randomBytes(KEY_BYTES), binding(teamId, version, kekId));
+/** Makes a random data key, wrapped by the key that the ring wraps with now and bound to team, version and key id. One random nonce per data key: far from the limit of 2^32 per key. */
+export function makeDataKey(ring: LiveKeyRing, teamId: string, version: number): WrappedKey {
+  return wrap(ring, teamId, version, ring.wrapsWith, randomBytes(KEY_BYTES));
+}
+
+/** The same data key, wrapped by the key of another id. Throws as {@link unwrapDataKey}. */
+export function rewrapDataKey(ring: LiveKeyRing, teamId: string, key: WrappedKey, kekId: string): WrappedKey {
+  return wrap(ring, teamId, key.version, kekId, unwrapDataKey(ring, teamId, key).export());
+}
+
+function wrap(ring: LiveKeyRing, teamId: string, version: number, kekId: string, dataKey: Buffer): WrappedKey {
+  const sealed = encrypt(ring.key(kekId), dataKey, binding(teamId, version, kekId));
   return { version, kekId, wrapped: Buffer.concat([Buffer.from([FORMAT]), sealed]) };
 }
 
 /** Unwraps a data key. Throws {@link VaultError}: `KEY_UNKNOWN` if the ring lacks its key, `TAMPERED_OR_MOVED`, `FORMAT`. */
-export function unwrapDataKey(ring: KeyRing, teamId: string, key: WrappedKey): KeyObject {
+export function unwrapDataKey(ring: LiveKeyRing, teamId: string, key: WrappedKey): KeyObject {
   const what = `Data key ${key.version} of team ${JSON.stringify(teamId)} (wrapped by ${JSON.stringify(key.kekId)})`;
   if (key.wrapped[0] !== FORMAT) throw new VaultError('FORMAT', `${what} has a format that this program doesn't know. A newer program may have written it.`);
   const kek = ring.key(key.kekId);

@@ -19,6 +19,13 @@ export async function readOrCreateKeyFile(path: string): Promise<KeyRing> {
   return created;
 }
 
+/** Reads a key ring's file again, which may since have been replaced. Throws as {@link readOrCreateKeyFile}; a file that has vanished is `KEY_FILE_UNSAFE`. */
+export async function readKeyFile(path: string): Promise<KeyRing> {
+  const ring = await read(path);
+  if (ring === null) throw new VaultError('KEY_FILE_UNSAFE', `The key file ${path} is gone. Put it back: this process goes on with the ring that it has read before.`);
+  return ring;
+}
+
 async function read(path: string): Promise<KeyRing | null> {
   let file: FileHandle;
   try {

@@ -5,11 +5,11 @@ import { VaultError } from './vault-error.js';
 export const KEY_BYTES = 32;
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
-const HOW = 'Write entries as id:base64, with 32 random bytes; `fairlead keys` makes one.';
+const HOW = 'Write entries as id:base64, with 32 random bytes; `fairlead keys generate` makes one.';
 
 /**
- * The key-encryption keys of an installation, by id. The first is the primary: it wraps new data keys; the others only open what they wrapped.
- * To rotate, put a new entry in front and keep the old ones for as long as data keys name them. Keys are held as `KeyObject`s, so that printing a ring shows none.
+ * The key-encryption keys of an installation, by id. The first is the primary: it wraps data keys; the others only open what they wrapped.
+ * To rotate, put a new entry in front (`fairlead keys rotate`) and keep the old ones until `fairlead keys retire` takes them out. Keys are held as `KeyObject`s, so that printing a ring shows none.
  */
 export class KeyRing {
   readonly #keys: ReadonlyMap<string, KeyObject>;

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { makeDataKey, unwrapDataKey, type DataKeyStore, type WrappedKey } from './data-key.js';
-import type { KeyRing } from './key-ring.js';
+import type { LiveKeyRing } from './live-key-ring.js';
 import { VaultError } from './vault-error.js';
 
 /** A data key, unwrapped. */
@@ -35,7 +35,7 @@ interface Held {
  */
 export class TeamKeys {
   readonly #entries = new Map<string, Entry>();
-  constructor(private readonly ring: KeyRing, private readonly store: DataKeyStore, private readonly options: TeamKeysOptions) {}
+  constructor(private readonly ring: LiveKeyRing, private readonly store: DataKeyStore, private readonly options: TeamKeysOptions) {}
 
   /** The newest data key of a team, made if there is none. */
   async newest(teamId: string): Promise<DataKey> {
@@ -88,8 +88,21 @@ export class TeamKeys {
     return held;
   }
 
-  #unwrap(teamId: string, held: Held): DataKey {
-    held.key ??= unwrapDataKey(this.ring, teamId, held.wrapped);
+  async #unwrap(teamId: string, held: Held): Promise<DataKey> {
+    held.key ??= await this.#unwrapped(teamId, held);
     return { version: held.wrapped.version, key: held.key };
+  }
+
+  /** A key-encryption key that isn't known may have come to the ring since; and one that has left it wraps nothing any more, so the data key is wrapped by another one by now. */
+  async #unwrapped(teamId: string, held: Held): Promise<KeyObject> {
+    try {
+      return unwrapDataKey(this.ring, teamId, held.wrapped);
+    } catch (error) {
+      if (!(error instanceof VaultError) || error.code !== 'KEY_UNKNOWN') throw error;
+      // A file that can't be read now is reported by who reads it regularly; here it is the missing key that is told.
+      await this.ring.refresh().catch(() => false);
+      held.wrapped = (await this.store.load(teamId)).find((stored) => stored.version === held.wrapped.version) ?? held.wrapped;
+      return unwrapDataKey(this.ring, teamId, held.wrapped);
+    }
   }
 }

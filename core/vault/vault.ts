@@ -3,7 +3,8 @@ import { AEAD_OVERHEAD, decrypt, encrypt } from './aead.js';
 import { encodeContext, type SealContext } from './context.js';
 import type { DataKeyStore } from './data-key.js';
 import { deriveKey } from './derive.js';
-import type { KeyRing } from './key-ring.js';
+import { KeyRing } from './key-ring.js';
+import { LiveKeyRing } from './live-key-ring.js';
 import { TeamKeys, type TeamKeysOptions } from './team-keys.js';
 import { VaultError } from './vault-error.js';
 
@@ -23,8 +24,9 @@ const HEADER_BYTES = 6;
  */
 export class Vault {
   readonly #keys: TeamKeys;
-  constructor(ring: KeyRing, store: DataKeyStore, options: Partial<TeamKeysOptions> = {}) {
-    this.#keys = new TeamKeys(ring, store, { maxTeams: 1000, ttlMs: 300_000, now: () => performance.now(), ...options });
+  /** @param ring a plain one stays as it is */
+  constructor(ring: KeyRing | LiveKeyRing, store: DataKeyStore, options: Partial<TeamKeysOptions> = {}) {
+    this.#keys = new TeamKeys(ring instanceof KeyRing ? new LiveKeyRing(ring) : ring, store, { maxTeams: 1000, ttlMs: 300_000, now: () => performance.now(), ...options });
   }
 
   /** Seals a value (strings as UTF-8); the team's data key is made if this is its first. Throws {@link VaultError} if the newest data key can't be used. */

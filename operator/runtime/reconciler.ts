@@ -1,7 +1,7 @@
 import type { Claim, ScheduledKind } from '#core/store/schedule.js';
 
 /** How a run ended that did not throw: when the object is to be looked at again by itself, or that it is gone and leaves the schedule. */
-export type ReconcileResult = { requeueAfterMs: number } | 'GONE';
+export type ReconcileResult = { requeueAfterMs: number; ended?: true } | 'GONE';
 
 /**
  * The contract of everything that the operator keeps true, one implementation per kind.
@@ -12,6 +12,7 @@ export type ReconcileResult = { requeueAfterMs: number } | 'GONE';
  * | it | then |
  * |---|---|
  * | returns `requeueAfterMs` | the object waits for so long, or until it is marked; failures are forgotten |
+ * | returns `ended` with it | the same, and the run was taken off the schedule already, by the statement that wrote what it found |
  * | returns `GONE` | there is no such object any more |
  * | throws `InvariantBroken` | terminal: repeating makes nothing better, so the object waits until it is marked, or a day |
  * | throws `RunOver` | the run was given to somebody else meanwhile: nothing is written |

@@ -1,10 +1,11 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
-import type { Claim, Schedule, ScheduledKind } from '#core/store/schedule.js';
+import { DEAD_AFTER_MS, type Claim, type Schedule, type ScheduledKind } from '#core/store/schedule.js';
+import type { Traces } from '#core/traces/traces.js';
 import { RunOver } from '#core/upkeep/run.js';
 import { backOffMs } from './back-off.js';
 import type { OperatorMetrics } from './metrics.js';
-import type { Reconciler } from './reconciler.js';
+import type { Reconciler, ReconcileResult } from './reconciler.js';
 
 /** What {@link Worker} is built of. */
 export interface WorkerOptions {
@@ -13,6 +14,7 @@ export interface WorkerOptions {
   schedule: Pick<Schedule, 'claim' | 'finish' | 'forget'>;
   reconcilers: readonly Reconciler[];
   metrics: OperatorMetrics;
+  traces: Traces;
   logger: Logger;
   /** Monotonic milliseconds. */
   clock: () => number;
@@ -26,6 +28,8 @@ export interface WorkerOptions {
   deadlineMs?: number;
   /** How often is looked for what is due, even if nobody says so. */
   pollMs?: number;
+  /** Other workers that were silent for so long are dead: see Heartbeat. */
+  deadAfterMs?: number;
 }
 
 const SLOTS = 32;
@@ -59,7 +63,7 @@ export class Worker {
   #wake: (() => void) | null = null;
 
   constructor(options: WorkerOptions) {
-    this.#options = { slots: SLOTS, perLane: PER_LANE, deadlineMs: DEADLINE_MS, pollMs: POLL_MS, ...options };
+    this.#options = { slots: SLOTS, perLane: PER_LANE, deadlineMs: DEADLINE_MS, pollMs: POLL_MS, deadAfterMs: DEAD_AFTER_MS, ...options };
     this.#reconcilers = new Map(options.reconcilers.map((one) => [one.kind, one]));
   }
 
@@ -96,13 +100,13 @@ export class Worker {
   }
 
   async #claim(): Promise<Claim[]> {
-    const { id, schedule, slots, perLane, logger } = this.#options;
+    const { id, schedule, slots, perLane, deadAfterMs, logger } = this.#options;
     const limit = slots - this.#runs.size;
     if (limit <= 0) return [];
     const running = new Map<string, number>();
     for (const { claim } of this.#runs) running.set(claim.lane, (running.get(claim.lane) ?? 0) + 1);
     try {
-      return await schedule.claim({ worker: id, limit, perLane, running });
+      return await schedule.claim({ worker: id, limit, kinds: [...this.#reconcilers.keys()], perLane, running, deadAfterMs });
     } catch (error) {
       logger.error({ err: error }, 'nothing could be claimed');
       return [];
@@ -139,14 +143,24 @@ export class Worker {
     const began = clock();
     metrics.began(claim.kind, claim.lateMs);
     try {
-      const result = await this.#withinDeadline(claim, controller);
+      const result = await this.#traced(claim, () => this.#withinDeadline(claim, controller));
       metrics.ended(claim.kind, result === 'GONE' ? 'success' : 'requeue_after', false, (clock() - began) / 1000);
-      await this.#finish(claim, result === 'GONE' ? null : result.requeueAfterMs, 0);
+      if (result === 'GONE') await this.#finish(claim, null, 0);
+      else if (result.ended !== true) await this.#finish(claim, result.requeueAfterMs, 0);
     } catch (error) {
       const terminal = error instanceof InvariantBroken;
       metrics.ended(claim.kind, 'error', terminal, (clock() - began) / 1000);
       await this.#failed(claim, error, terminal);
     }
+  }
+
+  #traced(claim: Claim, work: () => Promise<ReconcileResult>): Promise<ReconcileResult> {
+    const { kind, id, epoch, failures } = claim;
+    return this.#options.traces.span(`reconcile ${kind}`, 'INTERNAL', { 'fairlead.kind': kind, 'fairlead.id': id, 'fairlead.epoch': Number(epoch), 'fairlead.failures': failures }, async (span) => {
+      const result = await work();
+      span.add(result === 'GONE' ? { 'fairlead.gone': true } : { 'fairlead.requeue_after_ms': Math.round(result.requeueAfterMs) });
+      return result;
+    });
   }
 
   async #withinDeadline(claim: Claim, controller: AbortController) {

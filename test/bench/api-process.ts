@@ -1,28 +1,26 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { cpuMicros, residentMiB } from './process-usage.js';
 
 const COMMAND = fileURLToPath(new URL('../../../bin/fairlead.js', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
-/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html : 100 ticks a second on every Linux that Node runs on. */
-const TICK_MICROS = 10_000;
 
 /** The API as shipped: `fairlead dev` on a state directory, with its embedded PostgreSQL. */
 export class ApiProcess {
   private constructor(private readonly child: ChildProcess, readonly url: string, private readonly directory: string) {}
 
-  /** Starts it, and waits until it is ready. `nodeOptions` are for Node itself: to make a profile. */
-  static async start(directory: string, nodeOptions: string[] = []): Promise<ApiProcess> {
+  /** Starts it, and waits until it is ready. `nodeOptions` are for Node itself: to make a profile. `settings` are further ones of Fairlead. */
+  static async start(directory: string, nodeOptions: string[] = [], settings: Record<string, string> = {}): Promise<ApiProcess> {
     const log = join(directory, `api-${Date.now()}.log`);
     const output = openSync(log, 'a');
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [...nodeOptions, COMMAND, 'dev'], {
-      env: { PATH, HOME: directory, PORT: '0', FAIRLEAD_STATE_DIR: join(directory, 'state') }, stdio: ['ignore', output, output],
+      env: { PATH, HOME: directory, PORT: '0', FAIRLEAD_STATE_DIR: join(directory, 'state'), ...settings }, stdio: ['ignore', output, output],
     });
     closeSync(output);
     // However this process ends, the API doesn't outlive it.
@@ -43,20 +41,13 @@ export class ApiProcess {
   }
 
   /** Resident memory in MiB: of this process alone, without PostgreSQL's. */
-  async residentMiB(): Promise<number> {
-    try {
-      const status = await readFile(`/proc/${this.child.pid}/status`, 'utf8');
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) / 1024;
-    } catch {
-      const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(this.child.pid)]);
-      return Number(stdout) / 1024;
-    }
+  residentMiB(): Promise<number> {
+    return residentMiB(this.child.pid!);
   }
 
   /** Processor time that it has taken, in microseconds; NaN where the system doesn't say so exactly. */
-  async cpuMicros(): Promise<number> {
-    const fields = await readFile(`/proc/${this.child.pid}/stat`, 'utf8').then((text) => text.slice(text.lastIndexOf(')') + 2).split(' '), () => []);
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+  cpuMicros(): Promise<number> {
+    return cpuMicros(this.child.pid!);
   }
 
   /** Stops it as an operator would, and waits. */

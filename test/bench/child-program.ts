@@ -9,9 +9,9 @@ export type Answers = Record<string, (question: never) => unknown>;
 export class ChildProgram<A extends Answers> {
   private constructor(private readonly child: ChildProcess) {}
 
-  /** Starts `<name>.js` beside this file on the Node that runs this process. */
-  static start<A extends Answers>(name: string): ChildProgram<A> {
-    const path = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  /** Starts `<name>.js` on the Node that runs this process: beside this file, or beside another one. */
+  static start<A extends Answers>(name: string, beside: string = import.meta.url): ChildProgram<A> {
+    const path = fileURLToPath(new URL(`./${name}.js`, beside));
     // The SDK's client warns about listeners that it leaks; the benchmark's output is for its own findings.
     const child = fork(path, { execArgv: ['--no-warnings'], serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     return new ChildProgram<A>(child);

@@ -64,7 +64,7 @@ function partOf(url: string): string {
     const [scope, name] = url.slice(inPackage + '/node_modules/'.length).split('/');
     return scope!.startsWith('@') ? `${scope}/${name}` : scope!;
   }
-  const ours = /\/dist\/((?:api|core|cli)\/[^/]+)/.exec(url)?.[1];
+  const ours = /\/dist\/((?:api|core|cli|operator)\/[^/]+)/.exec(url)?.[1];
   if (ours !== undefined) return `Fairlead: ${ours}`;
   return url.startsWith('node:') ? `Node: ${url.slice('node:'.length).replace(/^internal\//, '').split('/')[0]}` : 'Node itself, outside JavaScript';
 }

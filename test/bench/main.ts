@@ -1,6 +1,7 @@
 import { Bench } from './bench.js';
+import { measurePage } from './page.js';
 import { planOf, USAGE } from './plan.js';
-import { comparisonText, machineText, memoryText, profileText, STRETCH, verdictsOn, verdictText } from './report.js';
+import { comparisonText, machineText, memoryText, pageText, pageVerdict, profileText, STRETCH, verdictsOn, verdictText } from './report.js';
 
 /**
  * `npm run bench`: how `callTool` compares to the SDK's client that calls the same server directly, side by side in one run, on one Node. Exits with 1 only
@@ -15,11 +16,12 @@ async function main(flags: string[]): Promise<number> {
     const comparisons = await bench.compare(plan, progress);
     progress(`${plan.sessions} sessions`);
     const memory = await bench.memory(plan.sessions);
-    const faults = await bench.check();
+    const page = await measurePage(plan.page, progress);
+    const faults = [...await bench.check(), ...page.faults];
     progress('');
-    const verdicts = verdictsOn(comparisons, memory);
+    const verdicts = [...verdictsOn(comparisons, memory), ...pageVerdict(page)];
     const missed = verdicts.some(({ met }) => !met);
-    say(`${comparisonText(comparisons)}\n${memoryText(memory)}\n\n${verdictText(verdicts)}`);
+    say(`${comparisonText(comparisons)}\n${memoryText(memory)}\n${pageText(page)}\n\n${verdictText(verdicts)}`);
     say(`(Medians of the rounds, their ranges in parentheses. The next targets are ${STRETCH.latency}× at 1 caller and ${STRETCH.throughput}× at 16.)\n`);
     for (const fault of faults) say(`WRONG  ${fault}`);
     if (faults.length > 0) return 1;

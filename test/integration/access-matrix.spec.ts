@@ -14,6 +14,7 @@ const PARTS = new Set([
   'ConnectionType.manifest', 'ConnectionType.accessToken', 'ConnectionType.headers', 'ConnectionType.oauth', 'ConnectionType.health', 'ConnectionType.calls',
   'ConnectionType.toolPolicy', 'ConnectionType.action', 'ConnectionType.server', 'ConnectionType.conditions',
   'Enrollment.action', 'Enrollment.manifest', 'Enrollment.conditions',
+  'Team.namespace',
   'Tool.inputSchema', 'Tool.outputSchema', 'Tool.annotations', 'Tool.change',
   'ToolCall.assignment', 'ToolCall.error', 'ToolCall.progress', 'ToolCall.approval',
 ]);

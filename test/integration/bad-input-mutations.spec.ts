@@ -88,6 +88,11 @@ const GOOD: Record<string, (member: TestMember) => Promise<Record<string, unknow
     const input = await GOOD['callTool']!(member);
     return { id: (await member.must('CallTool', { input: { ...input, team: undefined } })).toolCall.id };
   },
+  bindNamespace: async () => ({ team: 'default', namespace: fresh('namespace') }),
+  unbindNamespace: async () => ({ team: 'default' }),
+  confirmDeletions: async () => ({ team: 'default' }),
+  offerOwnership: async (member) => ({ id: (await typeOf(member)).id }),
+  takeOwnership: async (member) => ({ id: (await typeOf(member)).id }),
 };
 
 /** What a refused mutation must leave as it was. */

@@ -119,7 +119,7 @@ describe('when the database doesn\'t take the record', () => {
       connectionTypeId: type.id, connectionTypeName: 'stock', enrollmentId: newId(), enrollmentLabel: '"\\', tool: 'echo', status: 'FAILED',
       error: { code: 'PROTOCOL_ERROR', message: 'cut \ud83d', retryable: false, retryAfterMs: null, action: null }, startedAt: new Date(), finishedAt: new Date(), durationMs: 1.5, kept: false, cancelRequestedAt: null,
     };
-    await log.write([row]);
+    await log.write([row], true);
     expect(await world.query(`select caller_name, enrollment_label, error->>'message' as message from tool_calls where id = $1`, [row.id])).toEqual([{ caller_name: 'a\ufffdb\ufffd', enrollment_label: '"\\', message: 'cut \ufffd' }]);
     await log.close();
   });

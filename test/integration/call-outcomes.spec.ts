@@ -10,7 +10,7 @@ const due: string[] = [];
 const servers: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
-  world = await CallWorld.create({ typeDue: async (id) => { due.push(id); } });
+  world = await CallWorld.create({ due: async ({ id }) => { due.push(id); } });
   ada = await world.caller('ada');
 });
 afterAll(async () => {

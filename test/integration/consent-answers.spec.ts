@@ -1,70 +1,43 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { OAuthTokens } from '#core/connection/credential.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
 import { enrollmentState } from '#core/connection/state.js';
 import { Person } from '#test/support/consent/person.js';
-import { ConsentWorld } from '#test/support/consent/world.js';
+import { ConsentStage } from '#test/support/consent/stage.js';
+import type { ConsentWorld } from '#test/support/consent/world.js';
+import { until } from '#test/support/mcp-servers/until.js';
 import { startFaultyAuthorizationServer } from '#test/support/oauth-servers/faulty-server.js';
-import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
+import type { OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
 
+let stage: ConsentStage;
 let world: ConsentWorld;
 let provider: OidcProviderServer;
 let type: ConnectionType;
 let ada: Member;
 let enrollment: Enrollment;
-
-let count = 0;
+let count: number;
 
 beforeAll(async () => {
-  [world, provider] = await Promise.all([ConsentWorld.create(), startOidcProvider()]);
-  ada = await world.member('ada', 'Ada Lovelace');
+  stage = await ConsentStage.open();
+  ({ world, provider, ada } = stage);
 });
 
 beforeEach(async () => {
-  count += 1;
-  type = await world.type(provider.mcp.url, {}, `warehouse-${count}`);
-  enrollment = await world.enroll(type, ada);
-  provider.decision = 'approve';
-  provider.mcp.tokens.length = 0;
-  provider.presentations.length = 0;
-  world.lines.length = 0;
+  ({ type, enrollment, count } = await stage.next());
 });
 
-afterAll(async () => {
-  await Promise.all([world.close(), provider.close()]);
-});
-
-const callback = () => `${world.url}/oauth/callback`;
-
-/** Up to the provider's answer, which isn't opened. */
-async function answerOf(person: Person, link: string): Promise<string> {
-  const sent = await person.press(await person.get(link), 'continue');
-  return (await person.follow(sent, callback())).location!;
-}
-
-/** What must be as it was: nothing was stored, and the enrollment waits for consent. */
-async function expectNothingStored(): Promise<void> {
-  const { credential, conditions, grant } = await world.stored(enrollment);
-  expect(credential).toMatchObject({ version: 1, sealed: null, fields: [] });
-  expect(grant).toMatchObject({ clientId: null, issuer: null, expiresAt: null, refreshable: false });
-  expect(enrollmentState(conditions, false, [])).toBe('PENDING_AUTHORIZATION');
-  expect(provider.mcp.tokens).toEqual([]);
-}
-
-async function audited() {
-  const { rows } = await world.store.audit.page(world.team.id, { first: 100, after: null });
-  return rows.filter((row) => row.subjectId === enrollment.id);
-}
+afterAll(() => stage.close());
 
 describe('An answer', () => {
   test('that comes in another browser stores nothing, and the right browser can still finish', async () => {
     const [ada, eve] = [new Person(), new Person()];
-    const answer = await answerOf(ada, await world.link(enrollment));
+    const answer = await stage.answerOf(ada, await world.link(enrollment));
     const page = await eve.get(answer);
     expect(page.status).toBe(403);
     expect(page.text).toContain('started in another browser');
-    await expectNothingStored();
+    await stage.expectNothingStored();
     expect((await world.stored(enrollment)).consent.state).toBe('SENT');
     expect((await ada.get(answer)).text).toContain('Warehouse is connected');
   });
@@ -74,35 +47,35 @@ describe('An answer', () => {
     const sent = await eve.press(await eve.get(await world.link(enrollment)), 'continue');
     const end = await victim.follow(await victim.get(sent.location!));
     expect(end.status).toBe(403);
-    await expectNothingStored();
+    await stage.expectNothingStored();
   });
 
   test('with the cookie of another consent is refused', async () => {
     const person = new Person();
-    const one = await answerOf(person, await world.link(enrollment));
-    const two = await answerOf(person, await world.link(await world.enroll(type, ada, 'second')));
+    const one = await stage.answerOf(person, await world.link(enrollment));
+    const two = await stage.answerOf(person, await world.link(await world.enroll(type, ada, 'second')));
     const jar = person.cookies(world.url);
     const names = [...jar.keys()].filter((name) => name.startsWith('fairlead-consent-'));
     const values = names.map((name) => jar.get(name)!);
     names.forEach((name, index) => jar.set(name, values[1 - index]!));
     for (const answer of [one, two]) expect((await person.get(answer)).status).toBe(403);
-    await expectNothingStored();
+    await stage.expectNothingStored();
   });
 
   test('that was forged, or lacks its state, or has two, is refused', async () => {
     const person = new Person();
-    const answer = new URL(await answerOf(person, await world.link(enrollment)));
+    const answer = new URL(await stage.answerOf(person, await world.link(enrollment)));
     const state = answer.searchParams.get('state')!;
     for (const query of ['', '?code=x', '?code=x&state=', `?code=x&state=${'A'.repeat(43)}`, `?code=x&state=${state}&state=${state}`, '?error=access_denied']) {
-      expect((await person.get(`${callback()}${query}`)).status).toBe(403);
+      expect((await person.get(`${stage.callback}${query}`)).status).toBe(403);
     }
-    await expectNothingStored();
+    await stage.expectNothingStored();
     expect((await world.stored(enrollment)).consent.state).toBe('SENT');
   });
 
   test('is not used up by a HEAD request', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     const cookie = [...person.cookies(world.url)].map(([name, value]) => `${name}=${value}`).join('; ');
     expect((await fetch(answer, { method: 'HEAD', headers: { cookie } })).status).toBe(404);
     expect((await person.get(answer)).text).toContain('Warehouse is connected');
@@ -110,22 +83,22 @@ describe('An answer', () => {
 
   test('that is repeated changes nothing', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     const jar = new Map(person.cookies(world.url));
     expect((await person.get(answer)).status).toBe(200);
     const { credential, consent } = await world.stored(enrollment);
-    expect((await person.get(answer)).status).toBe(403);
+    expect((await person.get(answer)).status).toBe(409);
     for (const [name, value] of jar) person.cookies(world.url).set(name, value);
     const repeated = await person.get(answer);
     expect(repeated.status).toBe(409);
-    expect(repeated.text).toContain('finished already');
+    expect(repeated.text).toContain('it was finished already');
     expect(await world.stored(enrollment)).toMatchObject({ credential, consent });
     expect(provider.presentations.filter((one) => one.grantType === 'authorization_code')).toHaveLength(1);
   });
 
   test('that comes four times at once is taken once', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     const statuses = (await Promise.all([1, 2, 3, 4].map(() => person.get(answer)))).map((got) => got.status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(1);
     expect((await world.stored(enrollment)).credential.version).toBe(2);
@@ -134,10 +107,10 @@ describe('An answer', () => {
 
   test('that comes too late stores nothing, and says so to the return URL', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment, 'http://127.0.0.1:3999/logins'));
+    const answer = await stage.answerOf(person, await world.link(enrollment, 'http://127.0.0.1:3999/logins'));
     await world.store.manager.query(`update oauth_authorizations set expires_at = now() - interval '1 second'`);
     expect((await person.get(answer)).location).toContain('fairlead_outcome=EXPIRED');
-    await expectNothingStored();
+    await stage.expectNothingStored();
     expect((await world.stored(enrollment)).consent).toMatchObject({ state: 'EXPIRED', sealed: null });
     expect(provider.presentations.filter((one) => one.grantType === 'authorization_code')).toEqual([]);
   });
@@ -147,11 +120,11 @@ describe('An answer', () => {
     const person = new Person();
     const end = await person.follow(await person.press(await person.get(await world.link(enrollment, 'http://127.0.0.1:3999/logins')), 'continue'), 'http://127.0.0.1:3999');
     expect(end.location).toContain('fairlead_outcome=DENIED');
-    await expectNothingStored();
+    await stage.expectNothingStored();
     const { conditions, consent } = await world.stored(enrollment);
     expect(conditions.find((one) => one.type === 'Authorized')).toMatchObject({ status: 'FALSE', reason: 'ConsentDenied', message: expect.stringContaining('the person said no') });
     expect(consent).toMatchObject({ state: 'DENIED', message: expect.stringContaining('the person said no') });
-    expect(await audited()).toMatchObject([{ outcome: 'REFUSED', code: 'ACCESS_DENIED' }]);
+    expect(await stage.audited()).toMatchObject([{ outcome: 'REFUSED', code: 'ACCESS_DENIED' }]);
     provider.decision = 'approve';
     expect((await person.follow(await person.press(await person.get(await world.link(enrollment)), 'continue'))).text).toContain('is connected');
   });
@@ -168,28 +141,28 @@ describe('An answer', () => {
 
   test('that comes after the server moved stores nothing', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     await world.store.connectionTypes.updateSpec(type.id, 1, { ...type.spec, serverUrl: `${provider.mcp.url}?tenant=2` });
     expect((await person.get(answer)).text).toContain('changed while you were signing in');
-    await expectNothingStored();
+    await stage.expectNothingStored();
   });
 
   test('that comes after the client was replaced stores nothing, and its code goes nowhere', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     await world.oauth.clientRefused(type, (await world.oauth.setupOf(type)).clientRowId);
     expect((await person.get(answer)).text).toContain('changed while you were signing in');
-    await expectNothingStored();
+    await stage.expectNothingStored();
     expect(provider.presentations.filter((one) => one.grantType === 'authorization_code')).toEqual([]);
   });
 
   test('whose client the provider has forgotten stores nothing, and another client is registered, visibly', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     const before = await world.oauth.setupOf(type);
     await provider.purge(before.client.clientId);
     expect((await person.get(answer)).text).toContain('could not be connected');
-    await expectNothingStored();
+    await stage.expectNothingStored();
     const after = await world.oauth.setupOf(type);
     expect(after.client.clientId).not.toBe(before.client.clientId);
     expect((await world.store.oauthClients.byId(before.clientRowId))!.state).toBe('RETIRED');
@@ -199,7 +172,7 @@ describe('An answer', () => {
   test('wins over a refresh of the old login that finishes meanwhile', async () => {
     const person = new Person();
     await person.follow(await person.press(await person.get(await world.link(enrollment)), 'continue'));
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     const { credential } = await world.stored(enrollment);
     const { seal } = world.box;
     let moved = false;
@@ -220,15 +193,38 @@ describe('An answer', () => {
 
   test('for an enrollment that was deleted meanwhile is refused', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     await world.store.enrollments.remove(enrollment.id);
     expect((await person.get(answer)).status).toBe(403);
     expect(provider.presentations.filter((one) => one.grantType === 'authorization_code')).toEqual([]);
   });
 
+  test('for an enrollment that is deleted while its code is redeemed is revoked, since nobody keeps it', async () => {
+    const person = new Person();
+    const answer = await stage.answerOf(person, await world.link(enrollment));
+    const { seal } = world.box;
+    let came: OAuthTokens | null = null;
+    // After the code was redeemed, before the tokens are stored.
+    world.box.seal = async (key, value) => {
+      if (value.kind === 'OAUTH') came = value;
+      await world.store.enrollments.remove(enrollment.id);
+      return seal.call(world.box, key, value);
+    };
+    try {
+      expect((await person.get(answer)).text).toContain('was deleted while you were signing in');
+    } finally {
+      world.box.seal = seal;
+    }
+    const { accessToken, refreshToken } = came as unknown as OAuthTokens;
+    const revoked = () => provider.presentations.filter(({ path }) => path === '/token/revocation').map(({ token }) => token);
+    await until(() => revoked().length === 2);
+    expect(revoked()).toEqual([refreshToken, accessToken]);
+    expect(await provider.knows(accessToken)).toBe(false);
+  });
+
   test('with a token that the server refuses asks for action', async () => {
     const person = new Person();
-    const answer = await answerOf(person, await world.link(enrollment));
+    const answer = await stage.answerOf(person, await world.link(enrollment));
     const { verify } = provider.mcp.guard;
     provider.mcp.guard.verify = () => Promise.resolve(null);
     const end = await person.get(answer).finally(() => { provider.mcp.guard.verify = verify; });
@@ -246,7 +242,7 @@ describe('An answer', () => {
     await person.get(`${link}/`);
     const sent = await person.press(page, 'continue');
     const cookies = [...person.cookies(world.url).values()];
-    const answer = new URL((await person.follow(sent, callback())).location!);
+    const answer = new URL((await person.follow(sent, stage.callback)).location!);
     await person.get(answer.href);
     const { value } = await world.stored(enrollment);
     const secrets = [new URL(link).pathname.split('/').at(-1)!, answer.searchParams.get('state')!, answer.searchParams.get('code')!, ...cookies];

@@ -4,58 +4,28 @@ import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
 import { enrollmentState } from '#core/connection/state.js';
 import { formOf, Person } from '#test/support/consent/person.js';
+import { ConsentStage } from '#test/support/consent/stage.js';
 import { ConsentWorld } from '#test/support/consent/world.js';
-import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
+import type { OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
 import { startSdkDemo } from '#test/support/oauth-servers/sdk-demo.js';
 
+let stage: ConsentStage;
 let world: ConsentWorld;
 let provider: OidcProviderServer;
 let type: ConnectionType;
 let ada: Member;
 let enrollment: Enrollment;
 
-let count = 0;
-
 beforeAll(async () => {
-  [world, provider] = await Promise.all([ConsentWorld.create(), startOidcProvider()]);
-  ada = await world.member('ada', 'Ada Lovelace');
+  stage = await ConsentStage.open();
+  ({ world, provider, ada } = stage);
 });
 
 beforeEach(async () => {
-  count += 1;
-  type = await world.type(provider.mcp.url, {}, `warehouse-${count}`);
-  enrollment = await world.enroll(type, ada);
-  provider.decision = 'approve';
-  provider.mcp.tokens.length = 0;
-  provider.presentations.length = 0;
-  world.lines.length = 0;
+  ({ type, enrollment } = await stage.next());
 });
 
-afterAll(async () => {
-  await Promise.all([world.close(), provider.close()]);
-});
-
-const callback = () => `${world.url}/oauth/callback`;
-
-/** Up to the provider's answer, which isn't opened. */
-async function answerOf(person: Person, link: string): Promise<string> {
-  const sent = await person.press(await person.get(link), 'continue');
-  return (await person.follow(sent, callback())).location!;
-}
-
-/** What must be as it was: nothing was stored, and the enrollment waits for consent. */
-async function expectNothingStored(): Promise<void> {
-  const { credential, conditions, grant } = await world.stored(enrollment);
-  expect(credential).toMatchObject({ version: 1, sealed: null, fields: [] });
-  expect(grant).toMatchObject({ clientId: null, issuer: null, expiresAt: null, refreshable: false });
-  expect(enrollmentState(conditions, false, [])).toBe('PENDING_AUTHORIZATION');
-  expect(provider.mcp.tokens).toEqual([]);
-}
-
-async function audited() {
-  const { rows } = await world.store.audit.page(world.team.id, { first: 100, after: null });
-  return rows.filter((row) => row.subjectId === enrollment.id);
-}
+afterAll(() => stage.close());
 
 describe('Consent in local mode', () => {
   test('goes from the link over the page to the provider and back, and the login is stored, tried and READY', async () => {
@@ -66,7 +36,7 @@ describe('Consent in local mode', () => {
     expect(sent.status).toBe(303);
     const request = new URL(sent.location!);
     expect(Object.fromEntries(request.searchParams)).toMatchObject({
-      response_type: 'code', redirect_uri: callback(), code_challenge_method: 'S256', resource: provider.mcp.url, scope: expect.stringContaining('mcp:tools'), state: expect.any(String),
+      response_type: 'code', redirect_uri: stage.callback, code_challenge_method: 'S256', resource: provider.mcp.url, scope: expect.stringContaining('mcp:tools'), state: expect.any(String),
     });
     const end = await person.follow(sent);
     expect(end.status).toBe(200);
@@ -83,7 +53,7 @@ describe('Consent in local mode', () => {
     expect(conditions.find((one) => one.type === 'Authorized')).toMatchObject({ status: 'TRUE', reason: 'Accepted' });
     expect(consent).toMatchObject({ state: 'READY', sealed: null });
     expect(provider.mcp.tokens.length).toBeGreaterThan(0);
-    expect(await audited()).toMatchObject([{ action: 'finishAuthorization', outcome: 'SUCCEEDED', actorName: 'Ada Lovelace', subjectName: type.name }]);
+    expect(await stage.audited()).toMatchObject([{ action: 'finishAuthorization', outcome: 'SUCCEEDED', actorName: 'Ada Lovelace', subjectName: type.name }]);
   });
 
   test('returns to the return URL with the enrollment and its outcome', async () => {
@@ -107,6 +77,8 @@ describe('Consent in local mode', () => {
     expect(second.enrollment.id).toBe(first.enrollment.id);
     expect(second.credential.version).toBe(3);
     expect(second.value).not.toEqual(first.value);
+    // One grant may be behind both logins, and to revoke the first would end the second.
+    expect(provider.presentations.filter(({ path }) => path === '/token/revocation')).toEqual([]);
     expect(second.grant).toMatchObject({ scopes: ['mcp:tools', 'files:write'], wantedScopes: ['files:write'], failedRefreshes: 0, outcomeUnknownAt: null });
   });
 
@@ -115,7 +87,7 @@ describe('Consent in local mode', () => {
     const person = new Person();
     const pages = [await person.get(await world.link(enrollment)), await person.get(await world.link(other))];
     const answers = [];
-    for (const page of pages) answers.push((await person.follow(await person.press(page, 'continue'), callback())).location!);
+    for (const page of pages) answers.push((await person.follow(await person.press(page, 'continue'), stage.callback)).location!);
     for (const answer of answers) expect((await person.get(answer)).text).toContain('Warehouse is connected');
     expect((await world.stored(other)).credential.version).toBe(2);
   });
@@ -162,12 +134,12 @@ describe('A link', () => {
   test('is worth nothing once there is a newer one, and so is a login that was begun with it', async () => {
     const person = new Person();
     const first = await world.link(enrollment);
-    const begun = await answerOf(person, await world.link(enrollment));
+    const begun = await stage.answerOf(person, await world.link(enrollment));
     expect((await person.get(first)).status).toBe(410);
     const newest = await world.link(enrollment);
     const end = await person.get(begun);
     expect(end.text).toContain('a newer link replaced it');
-    await expectNothingStored();
+    await stage.expectNothingStored();
     expect((await person.follow(await person.press(await person.get(newest), 'continue'))).text).toContain('is connected');
   });
 
@@ -234,7 +206,7 @@ describe('The form', () => {
 });
 
 describe('All pages', () => {
-  const pages = async () => [await world.link(enrollment), `${world.url}/connect/nothing`, callback(), `${world.url}/signin/callback?state=x`, `${world.url}/enroll/logistics/warehouse`, `${world.url}/enroll/LOGISTICS/x`];
+  const pages = async () => [await world.link(enrollment), `${world.url}/connect/nothing`, stage.callback, `${world.url}/signin/callback?state=x`, `${world.url}/enroll/logistics/warehouse`, `${world.url}/enroll/LOGISTICS/x`];
 
   test('forbid scripts, frames, caching and referrers, and are whole documents with a language and one heading', async () => {
     for (const url of await pages()) {
@@ -285,7 +257,7 @@ describe('All pages', () => {
   test('but for the client metadata document, which authorization servers read', async () => {
     const response = await fetch(`${world.url}/.well-known/fairlead-client.json`);
     expect(response.headers.get('content-type')).toMatch(/^application\/json/);
-    expect(await response.json()).toMatchObject({ client_id: `${world.url}/.well-known/fairlead-client.json`, redirect_uris: [callback()], token_endpoint_auth_method: 'none' });
+    expect(await response.json()).toMatchObject({ client_id: `${world.url}/.well-known/fairlead-client.json`, redirect_uris: [stage.callback], token_endpoint_auth_method: 'none' });
   });
 });
 

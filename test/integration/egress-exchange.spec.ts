@@ -242,8 +242,10 @@ describe('connections', () => {
 
   it('leave nothing behind when the last one of an origin is gone', async () => {
     await read(server.url());
+    expect(egress.origins).toBe(1);
     await fault(server.url('/reset'));
     await (await get(server.url('/open-events'))).discard();
+    await read(server.url());
     expect(egress.origins).toBe(1);
     server.dropConnections();
     while (egress.origins > 0) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -186,7 +186,7 @@ describe.each(Object.keys(PATHS) as (keyof typeof PATHS)[])('over %s', (path) =>
     expect(server.sessions.size).toBe(1);
     await session.close();
     expect(server.sessions.size).toBe(0);
-    expect(server.counts).toEqual({ calls: 1, withCredential: 1 });
+    expect(server.counts).toMatchObject({ calls: 1, withCredential: 1 });
     expect(new Set(server.seen.map((request) => request.method))).toEqual(new Set(['POST', 'DELETE']));
     expect(server.seen.every((request) => request.headers['x-api-key'] === 'k-0123456789')).toBe(true);
     await client.egress.close();

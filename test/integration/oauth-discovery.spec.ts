@@ -67,6 +67,7 @@ it.each<[string, Faults, string, string]>([
   ['plain PKCE only', { pkceMethods: ['plain'] }, 'UNSUPPORTED', 'S256'],
   ['no token endpoint', { metadataMembers: { token_endpoint: null } }, 'INCONSISTENT', 'token_endpoint'],
   ['a script for an authorization endpoint', { metadataMembers: { authorization_endpoint: 'javascript:alert(1)' } }, 'INCONSISTENT', 'authorization_endpoint'],
+  ['an endpoint with a NUL at its end', { metadataMembers: { authorization_endpoint: 'http://127.0.0.1/authorize\u0000' } }, 'INCONSISTENT', 'authorization_endpoint'],
   ['a token endpoint at a refused address', { metadataMembers: { token_endpoint: 'http://169.254.169.254/token' } }, 'REFUSED_BY_POLICY', 'refused by policy'],
   ['clients authenticated by key only', { authMethods: ['private_key_jwt'] }, 'UNSUPPORTED', 'private_key_jwt'],
   ['pushed requests demanded', { metadataMembers: { require_pushed_authorization_requests: true } }, 'UNSUPPORTED', '9126'],
@@ -105,7 +106,7 @@ it('admits a server that doesn\'t advertise PKCE where that is allowed, but not 
 }));
 
 it.each([
-  'https://other.example/mcp', 'http://127.0.0.1:9/mcp', '/mcp', 'not a url', 'http://user@HOST/mcp', 'http://HOST/mcp/deeper', 'http://HOST/mc', 'http://HOST/mcp?x=1', 'http://HOST/mcp#x',
+  'https://other.example/mcp', 'http://127.0.0.1:9/mcp', '/mcp', 'not a url', 'http://user@HOST/mcp', 'http://HOST/mcp/deeper', 'http://HOST/mc', 'http://HOST/mcp?x=1', 'http://HOST/mcp#x', 'http://HOST/mcp\u0000',
 ])('refuses resource metadata for %s', (resource) => faulty({}, async (server) => {
   server.mcp.guard.metadata = { resource: resource.replace('HOST', new URL(server.mcp.url).host) };
   expect(await discover(way, server.mcp.url)).toMatchObject({ found: null, failure: { code: 'INCONSISTENT' } });
@@ -126,6 +127,10 @@ it('refuses a redirect to a private address during discovery, without a time and
     expect(report.steps.find(({ message }) => message.includes('refused'))).toMatchObject({ name: 'authorization server', outcome: 'FAILED', durationMs: null });
     expect(JSON.stringify(report)).not.toContain(new URL(target).host);
   }
+}));
+
+it('takes for scopes only what can be one', () => faulty({ guard: { scopesSupported: ['mcp:tools', 'mcp:tools admin:all', '\u202edaer', '<b>"'] } }, async (server) => {
+  expect((await discover(way, server.mcp.url)).found).toMatchObject({ scopesSupported: ['mcp:tools'] });
 }));
 
 it('follows a redirect of metadata to an address that policy admits', () => faulty({}, async (server) => {

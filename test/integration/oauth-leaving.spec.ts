@@ -1,7 +1,10 @@
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
 import type { OAuthLeftover } from '#core/store/entities/oauth-grant.entity.js';
 import { startTestApi, type TestApi, type TestMember } from '#test/support/api.js';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
+import { startChild, type Child } from '#test/support/child.js';
 import { Person } from '#test/support/consent/person.js';
 import type { Faults } from '#test/support/oauth-servers/faults.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
@@ -87,6 +90,61 @@ describe('through the API', () => {
   });
 });
 
+describe('a deletion whose processes are killed', () => {
+  it('is finished by the next operator: what it left is revoked, and the audit trail has it', async () => {
+    const [api, server] = await Promise.all([startTestApi(), startFaultyAuthorizationServer()]);
+    const manager = await api.member('MANAGER', { subject: 'grace' });
+    const sql = new Client({ connectionString: api.databaseUrl });
+    await sql.connect();
+    const env = {
+      PATH: process.env['PATH'], DATABASE_URL: api.databaseUrl, FAIRLEAD_KEYS: api.keys, PORT: '0', FAIRLEAD_METRICS_PORT: 'off',
+      FAIRLEAD_EGRESS_ALLOW: [server.issuer, server.mcp.url].map((url) => new URL(url).host).join(), FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:9', FAIRLEAD_OIDC_AUDIENCE: 'nobody',
+    };
+    const start = async (command: 'api' | 'operator', ready: RegExp): Promise<Child> => {
+      const child = startChild([process.execPath, resolve('bin/fairlead.js'), command], { env: command === 'api' ? env : { ...env, FAIRLEAD_PUBLIC_URL: api.url } });
+      await child.line(ready);
+      return child;
+    };
+    const { connectionType } = await manager.must('CreateConnectionType', { input: { team: 'default', displayName: 'Stock', serverUrl: server.mcp.url, authMethod: 'OAUTH' } });
+    const { enrollment, authorization } = await manager.must('Enroll', { input: { connectionTypeId: connectionType.id, returnUrl: RETURN_URL } });
+    const person = new Person();
+    await person.follow(await person.press(await person.get(authorization.url), 'continue'), RETURN_URL);
+
+    server.faults.revocation = 'hang';
+    const deleting = await start('api', /is ready at/);
+    const asked = () => server.seen.filter(({ path }) => path.startsWith('/revo')).length;
+    void fetch(`${/http:\S+/.exec(await deleting.line(/is ready at/))![0]}/graphql`, {
+      method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${manager.token}` },
+      body: JSON.stringify({ query: 'mutation($id: ID!) { deleteEnrollment(input: { id: $id }) { deletedId } }', variables: { id: enrollment.id } }),
+    }).catch(() => undefined);
+    await until(() => asked() === 1);
+    deleting.process.kill('SIGKILL');
+    await deleting.ended;
+    const due = () => sql.query('update oauth_leftovers set next_attempt_at = clock_timestamp()');
+    const outcomes = async () => (await sql.query<{ outcome: string }>('select outcome from oauth_leftovers')).rows.map(({ outcome }) => outcome);
+    expect((await sql.query('select 1 from enrollments')).rowCount).toBe(0);
+
+    await due();
+    const killed = await start('operator', /operator works/);
+    await until(() => asked() === 2);
+    killed.process.kill('SIGKILL');
+    await killed.ended;
+    expect(await outcomes()).toEqual(['PENDING']);
+
+    server.faults.revocation = undefined;
+    await due();
+    const last = await start('operator', /operator works/);
+    await until(async () => (await outcomes())[0] === 'REVOKED');
+    expect(server.refreshTokens.size).toBe(0);
+    expect((await sql.query(`select outcome from audit_events where action = 'revokeLogin'`)).rows).toEqual([{ outcome: 'SUCCEEDED' }]);
+    last.process.kill('SIGTERM');
+    expect(await last.ended).toEqual({ code: 0, signal: null });
+    await sql.end();
+    await server.close();
+    await until(() => api.stop().then(() => true, () => false));
+  });
+});
+
 describe('what is left over', () => {
   let world: CallWorld;
   let ada: Caller;
@@ -137,6 +195,17 @@ describe('what is left over', () => {
     await world.main.leftovers.sweep();
     expect(await rows()).toMatchObject([{ outcome: 'ABANDONED', sealed: null, message: expect.stringContaining('until it expires') }]);
     expect(await world.query(`select outcome, code from audit_events where action = 'revokeLogin'`)).toEqual([{ outcome: 'FAILED', code: 'ABANDONED' }]);
+  });
+
+  it('that can\'t even be tried is given up all the same, and what nobody can revoke is on record from the start', async () => {
+    const ids = await deleted({});
+    await world.query(`update oauth_leftovers set sealed = '\\x00', give_up_at = clock_timestamp()`);
+    expect(await world.main.leftovers.settle(ids, 5000)).toMatchObject([{ outcome: 'ABANDONED', message: expect.stringContaining('fault in Fairlead') }]);
+
+    const lost = await login(world, (await world.store.connectionTypes.byId((await world.query<{ id: string }>('select id from connection_types'))[0]!.id))!, ada);
+    await world.query(`update oauth_discoveries set issuer = 'https://elsewhere.example'`);
+    await world.store.transaction((repositories) => world.main.leftovers.collect(repositories, { enrollmentIds: [lost.id] }));
+    expect(await world.query(`select outcome, code from audit_events where action = 'revokeLogin'`)).toEqual([{ outcome: 'FAILED', code: 'ABANDONED' }, { outcome: 'FAILED', code: 'ABANDONED' }]);
   });
 
   it('doesn\'t wait for a provider that hangs: the deletion is answered, and the rest happens later', async () => {

@@ -114,6 +114,8 @@ it.each<[string, Faults, object]>([
   ['other redirect URIs', { registrationMembers: { redirect_uris: ['https://other.example'] } }, { warnings: [expect.stringContaining('redirect')] }],
   ['no leave to refresh', { registrationMembers: { grant_types: ['authorization_code'] } }, { warnings: [expect.stringContaining('refresh')] }],
   ['a management address that is refused', { registrationMembers: { registration_client_uri: 'http://169.254.169.254/' } }, { management: null, warnings: [expect.stringContaining('managing')] }],
+  ['a management token that can\'t be sent in a header', { registrationMembers: { registration_access_token: 'a\r\nX-Evil: 1' } }, { management: null, warnings: [expect.stringContaining('managing')] }],
+  ['a management address with a NUL at its end', { registrationMembers: { registration_client_uri: 'http://127.0.0.1/\u0000' } }, { management: null, warnings: [expect.stringContaining('managing')] }],
 ])('lives with %s in the answer', (_name, faults, expected) => faulty(faults, async (_server, discovery) => {
   expect(await register(way, discovery)).toMatchObject(expected);
 }));
@@ -130,6 +132,7 @@ it.each<[string, Faults, string, string]>([
   ['cuts the connection', { registration: 'reset' }, 'OUTCOME_UNKNOWN', 'closed the connection'],
   ['registers, and its answer is lost', { loseRegistrationAnswer: true }, 'OUTCOME_UNKNOWN', 'closed the connection'],
   ['answers without a client', { registrationMembers: { client_id: null } }, 'INVALID_ANSWER', 'client_id'],
+  ['answers with a client ID that can\'t be stored', { registrationMembers: { client_id: 'a\u0000' } }, 'INVALID_ANSWER', 'client_id'],
   ['leaves the secret out', { registrationMembers: { client_secret: null } }, 'INVALID_ANSWER', 'secret'],
   ['isn\'t offered', { registration: 'absent' }, 'UNSUPPORTED', 'offered'],
 ])('tells what happened when the endpoint %s', (_name, faults, code, message) => faulty(faults, async (server, discovery) => {

@@ -264,6 +264,7 @@ describe('a token answer', () => {
     ['no token_type', { tokenType: null }, { tokenType: 'Bearer' }],
     ['a token_type in capitals', { tokenType: 'BEARER' }, { tokenType: 'Bearer' }],
     ['scopes with commas', { tokenMembers: { scope: 'repo,gist' } }, { scopes: ['repo', 'gist'] }],
+    ['scopes that are none among others', { tokenMembers: { scope: 'a b\u0000c \u202ed "e"' } }, { scopes: ['a'] }],
     ['scopes as a list', { tokenMembers: { scope: ['repo', 'gist'] } }, { scopes: ['repo', 'gist'] }],
     ['an id_token that nobody can check', { tokenMembers: { id_token: 'x.y.z' } }, { scopes: ['a'] }],
     ['an empty refresh token', { tokenMembers: { refresh_token: '' } }, { refreshToken: null }],

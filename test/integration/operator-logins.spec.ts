@@ -5,7 +5,7 @@ import { Egress } from '#core/egress/egress.js';
 import { parseLossless } from '#core/json/lossless.js';
 import { probeServer } from '#core/mcp/probe.js';
 import { SessionOpener } from '#core/mcp/session-opener.js';
-import type { Claim } from '#core/store/schedule.js';
+import { SCHEDULED_KINDS, type Claim } from '#core/store/schedule.js';
 import { EnrollmentReconciler } from '#operator/kinds/enrollment/enrollment-reconciler.js';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
 import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
@@ -46,7 +46,7 @@ const refreshes = () => server.presentations.filter(({ grantType }) => grantType
 /** Claims the enrollment as a worker does, runs it once, and ends the run; answers what it said. */
 async function run(id: string): Promise<number> {
   await world.query('update reconcile_schedule set due = clock_timestamp() where id = $1', [id]);
-  const claims = await world.store.schedule.claim({ worker, limit: 100, perLane: 100, running: new Map() });
+  const claims = await world.store.schedule.claim({ worker, limit: 100, kinds: SCHEDULED_KINDS, perLane: 100, running: new Map() });
   const claim = claims.find((one) => one.id === id) as Claim;
   const result = await reconciler.reconcile(claim, new AbortController().signal);
   for (const one of claims) await world.store.schedule.finish(one, 3_600_000, 0);

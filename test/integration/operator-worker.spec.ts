@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { connectionTypeSpec } from '#core/connection/spec.js';
 import { InvariantBroken } from '#core/errors.js';
 import { createLogger } from '#core/log.js';
+import { NO_TRACES } from '#core/traces/traces.js';
 import { OperatorMetrics } from '#operator/runtime/metrics.js';
 import type { ReconcileResult } from '#operator/runtime/reconciler.js';
 import { Worker, type WorkerOptions } from '#operator/runtime/worker.js';
@@ -41,7 +42,7 @@ async function start(reconcile: (id: string, signal: AbortSignal) => Promise<Rec
   const id = randomUUID();
   await store.processes.beat(id, 'test', 1);
   const worker = new Worker({
-    id, schedule: store.schedule, reconcilers: [{ kind: 'ConnectionType', reconcile: (claim, signal) => reconcile(claim.id, signal) }], metrics: new OperatorMetrics(new Registry()),
+    id, schedule: store.schedule, reconcilers: [{ kind: 'ConnectionType', reconcile: (claim, signal) => reconcile(claim.id, signal) }], metrics: new OperatorMetrics(new Registry()), traces: NO_TRACES,
     logger: createLogger('silent'), clock: () => performance.now(), random: () => 1, pollMs: 20, ...options,
   });
   workers.push(worker);

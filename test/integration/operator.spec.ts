@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { startTestApi, type TestApi } from '#test/support/api.js';
 import { startTestOperator, type TestOperator } from '#test/support/operator.js';
 import { ChangeableServer } from '#test/support/mcp-servers/changeable.js';
+import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
 import { until } from '#test/support/mcp-servers/until.js';
 
 /** API and operator on one database, as in `fairlead dev`; time passes where a test says so, by moving the rows of the schedule. */
@@ -10,11 +11,12 @@ import { until } from '#test/support/mcp-servers/until.js';
 let api: TestApi;
 let operator: TestOperator;
 let server: ChangeableServer;
+let provider: FaultyServer;
 let sql: Client;
 let count = 0;
 
 beforeAll(async () => {
-  [api, server] = await Promise.all([startTestApi(), ChangeableServer.start()]);
+  [api, server, provider] = await Promise.all([startTestApi(), ChangeableServer.start(), startFaultyAuthorizationServer()]);
   sql = new Client({ connectionString: api.databaseUrl });
   await sql.connect();
   operator = await startTestOperator(api);
@@ -24,10 +26,11 @@ afterAll(async () => {
   await sql?.end();
   await api?.stop();
   await server?.stop();
+  await provider?.close();
 });
 beforeEach(async () => {
   await server.start().catch(() => undefined);
-  Object.assign(server, { credential: null, tools: [{ name: 'echo', description: 'Gives back.', inputSchema: { type: 'object' } }] });
+  Object.assign(server, { credential: null, announces: false, tools: [{ name: 'echo', description: 'Gives back.', inputSchema: { type: 'object' } }] });
 });
 
 const rows = async (statement: string, values: unknown[] = []): Promise<Record<string, unknown>[]> => (await sql.query(statement, values)).rows as Record<string, unknown>[];
@@ -112,6 +115,34 @@ describe('a connection type', () => {
     await until(async () => (await rows('select 1 from connection_type_status where connection_type_id = $1 and failed_checks > 0', [row])).length === 1);
   });
 
+  it('is due at once after a call that found its server up again', async () => {
+    const { id, row } = await create();
+    await api.must('Enroll', { input: { connectionTypeId: id } });
+    await settled();
+    await server.stop();
+    for (let failure = 0; failure < 3; failure++) await timePasses(row);
+    expect(await read(id)).toMatchObject({ state: 'UNREACHABLE' });
+    await server.start();
+    await api.gql('CallTool', { input: { connectionTypeId: id, tool: 'echo', arguments: {} } });
+    await until(async () => (await read(id)).state === 'READY');
+  });
+
+  it('has its tools read again when a call hears that they changed, and under BLOCK a changed one waits for a manager', async () => {
+    const { id } = await create({ toolPolicy: { onChange: 'BLOCK' } });
+    await api.must('Enroll', { input: { connectionTypeId: id } });
+    await settled();
+    const call = async () => (await api.gql('CallTool', { input: { connectionTypeId: id, tool: 'echo', arguments: {} } })).data.callTool;
+    server.announces = true;
+    server.tools = [{ name: 'echo', description: 'Sends everything elsewhere.', inputSchema: { type: 'object' } }];
+    expect(await call()).toMatchObject({ toolCall: { status: 'SUCCEEDED' } });
+    await until(async () => (await read(id)).tools.nodes[0].change !== null);
+    await until(async () => (await call()).userErrors[0]?.code === 'TOOL_CHANGED');
+    const { data } = await api.gql('query T($id: ID!) { node(id: $id) { ... on ConnectionType { tools { nodes { id definitionHash } } } } }', { id });
+    const [{ id: toolId, definitionHash }] = data.node.tools.nodes;
+    await api.must('AcceptToolChange', { input: { toolId, definitionHash } });
+    expect(await call()).toMatchObject({ toolCall: { status: 'SUCCEEDED' } });
+  });
+
   it('leaves the schedule when it is deleted', async () => {
     const { id, row } = await create();
     await api.must('DeleteConnectionType', { input: { id } });
@@ -139,6 +170,17 @@ describe('an enrollment', () => {
     expect(data.node).toMatchObject({ state: 'ACTION_REQUIRED', conditions: expect.arrayContaining([{ type: 'Authorized', reason: 'CredentialRejected' }]) });
   });
 
+  it('with a list of tools of its own has that read again when a call hears that it changed', async () => {
+    server.credential = { header: 'authorization', values: ['Bearer canary-good'] };
+    const { id } = await create({ authMethod: 'ACCESS_TOKEN' });
+    await api.must('Enroll', { input: { connectionTypeId: id, accessToken: 'canary-good' } });
+    await settled();
+    server.announces = true;
+    server.tools = [{ name: 'echo', description: 'Gives back, and more.', inputSchema: { type: 'object' } }];
+    await api.must('CallTool', { input: { connectionTypeId: id, tool: 'echo', arguments: {} } });
+    await until(async () => (await read(id)).tools.nodes[0].change !== null);
+  });
+
   it('keeps its good standing while its server is down', async () => {
     server.credential = { header: 'authorization', values: ['Bearer canary-good'] };
     const { id, row: type } = await create({ authMethod: 'ACCESS_TOKEN' });
@@ -156,17 +198,23 @@ describe('an enrollment', () => {
 });
 
 describe('a second run right after', () => {
-  it.each(['ConnectionType', 'Enrollment'])('writes nothing but the schedule and times of probes, and notifies nobody: %s', async (kind) => {
+  it.each(['ConnectionType', 'ConnectionType with OAuth', 'Enrollment'])('writes nothing but the schedule and times of probes, and notifies nobody: %s', async (what) => {
     server.credential = { header: 'authorization', values: ['Bearer canary-good'] };
-    const { id, row: type } = await create({ authMethod: 'ACCESS_TOKEN' });
-    await api.must('Enroll', { input: { connectionTypeId: id, accessToken: 'canary-good' } });
+    const { id, row: type } = await create(what.endsWith('OAuth') ? { authMethod: 'OAUTH', serverUrl: provider.mcp.url } : { authMethod: 'ACCESS_TOKEN' });
+    if (!what.endsWith('OAuth')) await api.must('Enroll', { input: { connectionTypeId: id, accessToken: 'canary-good' } });
     await settled();
-    const row = kind === 'ConnectionType' ? type : (await rows('select id from enrollments order by id desc limit 1'))[0]!['id'] as string;
+    const row = what === 'Enrollment' ? (await rows('select id from enrollments order by id desc limit 1'))[0]!['id'] as string : type;
+    // The others of this file, some of whose servers were down, are not looked at meanwhile.
+    await rows(`update reconcile_schedule set due = due + interval '1 hour' where id <> $1`, [row]);
     const again = async () => {
       await rows(`update enrollment_status set tried_at = tried_at - interval '1 hour' where enrollment_id = $1`, [row]);
+      await rows(`update oauth_discoveries set discovered_at = discovered_at - interval '1 hour' where connection_type_id = $1`, [row]);
       await timePasses(row);
     };
     await again();
+    // What other tests have left (a server that was down, and is there again) has its say at another time.
+    await rows(`update reconcile_schedule set due = clock_timestamp() + interval '1 hour' where id <> $1`, [row]);
+    await settled();
     const heard: string[] = [];
     const listener = new Client({ connectionString: api.databaseUrl });
     listener.on('notification', ({ channel }) => heard.push(channel));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { connectionTypeSpec } from '#core/connection/spec.js';
-import type { Claim } from '#core/store/schedule.js';
+import { SCHEDULED_KINDS, type Claim } from '#core/store/schedule.js';
 import { MIGRATED } from '#test/support/api.js';
 import { createDatabase, type TestDatabase } from '#test/support/database.js';
 import { openStore } from '#test/support/open-store.js';
@@ -38,7 +38,7 @@ async function worker(): Promise<string> {
   return id;
 }
 
-const claim = (id: string, limit = 10, perLane = 100, running = new Map<string, number>()) => store.schedule.claim({ worker: id, limit, perLane, running });
+const claim = (id: string, limit = 10, perLane = 100, running = new Map<string, number>()) => store.schedule.claim({ worker: id, limit, kinds: SCHEDULED_KINDS, perLane, running });
 const clear = async () => {
   await query('delete from connection_types');
   await query('delete from reconcile_schedule');

@@ -4,6 +4,7 @@ import { loadConfig } from '#core/config/config.js';
 import { createLogger } from '#core/log.js';
 import { migrate } from '#core/store/migrate.js';
 import { KeyRing } from '#core/vault/key-ring.js';
+import { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { contractDocument } from './contract.js';
 import { createDatabase, type TestDatabase, type Template } from './database.js';
 
@@ -83,12 +84,17 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     ...(options.egressAllowLoopback === false && { localMode: false }),
   };
   const api = await startApi(config, {
-    databaseUrl: database.url, keyRing: KeyRing.parse(keys), logger, version: '0.0.0-test', onStatement: options.onStatement,
+    databaseUrl: database.url, keyRing: new LiveKeyRing(KeyRing.parse(keys)), logger, version: '0.0.0-test', onStatement: options.onStatement,
     adminToken: { read: async () => adminToken, write: async (token) => { adminToken = token; } },
   });
 
   const gql = (documentOrName: string, variables: object = {}, token: string | null = adminToken) => post(api.url, documentOrName, variables, token);
-  const must = async (documentOrName: string, variables: object = {}, token: string | null = adminToken) => onlyField(documentOrName, await gql(documentOrName, variables, token));
+  const must = async (documentOrName: string, variables: object = {}, token: string | null = adminToken) => {
+    const answer = await gql(documentOrName, variables, token);
+    // The client isn't told what was wrong inside: the log is.
+    if (answer.errors.length > 0) throw new Error(`${documentOrName}: ${JSON.stringify(answer.errors)}\n${lines.filter((line) => answer.requestId !== null && line.includes(answer.requestId)).join('')}`);
+    return onlyField(documentOrName, answer);
+  };
   let members = 0;
   return {
     url: api.url, adminToken: adminToken!, databaseUrl: database.url, keys, gql, must,
@@ -125,9 +131,8 @@ async function post(url: string, documentOrName: string, variables: object, toke
 }
 
 // eslint-disable-next-line typescript/no-explicit-any -- tests reach into answers of any shape
-function onlyField(documentOrName: string, { data, errors }: GraphqlAnswer): any {
+function onlyField(documentOrName: string, { data }: GraphqlAnswer): any {
   const name = /^\w+$/.test(documentOrName) ? documentOrName : 'document';
-  if (errors.length > 0) throw new Error(`${name}: ${JSON.stringify(errors)}`);
   const [value, ...others] = Object.values(data as Record<string, { userErrors?: unknown[] } | null>);
   if (others.length > 0) throw new Error(`${name} has several root fields: use gql.`);
   if ((value?.userErrors?.length ?? 0) > 0) throw new Error(`${name} was refused: ${JSON.stringify(value!.userErrors)}`);

@@ -1,6 +1,7 @@
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { createSchema } from '#api/schema.js';
 import { configDocument } from './config-document.js';
+import { crdDocument } from '#operator/manifest/crd.js';
 import { dumpSchema } from './schema-dump.js';
 
 /** A file that is made from the sources and committed, so that a change of them is seen as what it means. */
@@ -17,10 +18,13 @@ export interface GeneratedFile {
 export const GENERATED: Readonly<Record<string, GeneratedFile>> = {
   config: { path: 'schema/config.md', command: 'npm run generate:config', make: async () => configDocument() },
   schema: { path: 'schema/schema.graphql', command: 'npm run generate:schema', make: async () => `${SCHEMA_HEAD}\n${await schemaText()}` },
+  'crds-connection-type': { path: 'schema/crds/connectiontypes.fairlead.dev.yaml', command: 'npm run generate:crds', make: async () => `${CRD_HEAD}${crdDocument('ConnectionType')}` },
+  'crds-enrollment': { path: 'schema/crds/enrollments.fairlead.dev.yaml', command: 'npm run generate:crds', make: async () => `${CRD_HEAD}${crdDocument('Enrollment')}` },
   database: { path: 'schema/database.sql', command: 'npm run generate:database', make: async (migrated) => `${DATABASE_HEAD}\n${await dumpSchema(await migrated())}` },
 };
 
 const SCHEMA_HEAD = '# GENERATED from the classes of api/modules by `npm run generate:schema`. Don\'t edit.\n';
+const CRD_HEAD = '# GENERATED from the specs of operator/manifest by `npm run generate:crds`. Don\'t edit.\n';
 const DATABASE_HEAD = '-- GENERATED from a freshly migrated database by `npm run generate:database`, to be read and compared. Don\'t edit: core/store/migrations makes the schema.\n';
 
 /** The SDL, sorted. */

@@ -61,15 +61,15 @@ export class LocalState {
   }
 
   /** Starts a process and doesn't wait. */
-  spawn(env: Record<string, string> = {}): Child {
-    const child = startChild([process.execPath, DOOR, 'dev'], { env: { PATH: process.env['PATH'], PORT: '0', FAIRLEAD_STATE_DIR: this.path, ...env } });
+  spawn(env: Record<string, string> = {}, options: readonly string[] = []): Child {
+    const child = startChild([process.execPath, DOOR, 'dev', ...options], { env: { PATH: process.env['PATH'], PORT: '0', FAIRLEAD_STATE_DIR: this.path, ...env } });
     this.#children.push(child);
     return child;
   }
 
   /** Starts a process and waits until it takes requests; at `listensAt`, where that isn't what it says. */
-  async start(env: Record<string, string> = {}, listensAt?: string): Promise<LocalFairlead> {
-    const child = this.spawn(env);
+  async start(env: Record<string, string> = {}, listensAt?: string, options: readonly string[] = []): Promise<LocalFairlead> {
+    const child = this.spawn(env, options);
     const url = listensAt ?? /http:\/\/\S+/.exec(await child.line(/is ready at http:/))![0];
     await child.line(/is ready at/);
     const token = (await readFile(join(this.path, 'admin-token'), 'utf8')).trim();

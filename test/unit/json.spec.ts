@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { canonicalJson } from '#core/json/canonical.js';
 import { JsonFault } from '#core/json/json-fault.js';
 import { parseLossless, stringifyLossless } from '#core/json/lossless.js';
+import { memberTexts } from '#core/json/members.js';
 import { isRawNumber, rawNumber } from '#core/json/raw-json.js';
 import { surveyJson } from '#core/json/survey.js';
+import { UnparsedJson } from '#core/json/unparsed.js';
 
 /** Whether `parseLossless` keeps a number of the text as its source. */
 const keepsSource = (text: string): boolean => surveyJson(text).lossy.length > 0;
@@ -145,5 +147,36 @@ describe('canonicalJson', () => {
     const circular: unknown[] = [];
     circular.push(circular);
     expect(faultOf(() => canonicalJson(circular))).toMatchObject({ code: 'TOO_DEEP' });
+  });
+});
+
+describe('memberTexts', () => {
+  test('gives the text of each member of an object, whatever is in it', () => {
+    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+      const members = memberTexts(canonicalJson(value));
+      expect([...members.keys()].toSorted()).toEqual(Object.keys(value).toSorted());
+      for (const [name, text] of members) expect(text).toBe(canonicalJson(value[name]));
+    }));
+  });
+});
+
+describe('unparsed JSON', () => {
+  test('is written as it is wherever it stands, and numbers keep their digits', () => {
+    fc.assert(fc.property(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.jsonValue(), (texts, around) => {
+      const unparsed = texts.map((value) => new UnparsedJson(JSON.stringify(value)));
+      expect(JSON.parse(UnparsedJson.stringify({ before: around, unparsed, after: [around] }))).toEqual(JSON.parse(JSON.stringify({ before: around, unparsed: texts, after: [around] })));
+    }));
+    expect(UnparsedJson.stringify([new UnparsedJson('{"n":12345678901234567890}')])).toBe('[{"n":12345678901234567890}]');
+  });
+
+  test('is parsed for who writes it without knowing of it', () => {
+    expect(JSON.stringify({ a: new UnparsedJson('{"n":[1,12345678901234567890]}') })).toBe('{"a":{"n":[1,12345678901234567890]}}');
+  });
+
+  test('is parsed again after a value that could not be written', () => {
+    const circular: unknown[] = [new UnparsedJson('1')];
+    circular.push(circular);
+    expect(() => UnparsedJson.stringify(circular)).toThrow();
+    expect(JSON.stringify(new UnparsedJson('[2]'))).toBe('[2]');
   });
 });

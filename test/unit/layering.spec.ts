@@ -18,6 +18,11 @@ const RULES: Record<string, (file: SourceFile) => string[]> = {
     (file.path.startsWith('core/store/') ? file.imports.filter(({ target, typeOnly }) => target !== null && !typeOnly && /^core\/(?!store\/)\w+\//.test(target)).map(({ specifier }) => specifier) : []),
   'only core/store imports typeorm': (file) => (file.path.startsWith('core/store/') ? [] : packages(file).filter((name) => name === 'typeorm')),
   'only api imports the packages that serve GraphQL': (file) => (file.path.startsWith('core/') ? packages(file).filter((name) => /^(graphql|type-graphql|@apollo\/.*)$/.test(name)) : []),
+  'only core/traces imports OpenTelemetry, and its SDK only where that is loaded late': (file) =>
+    [
+      ...(file.path === 'core/traces/open-telemetry.ts' || file.path.startsWith('test/') ? [] : packages(file).filter((name) => name.startsWith('@opentelemetry/'))),
+      ...(file.path === 'core/traces/start-traces.ts' ? [] : file.imports.filter(({ target }) => target === 'core/traces/open-telemetry.ts').map(({ specifier }) => specifier)),
+    ],
   'no file imports both typeorm and type-graphql': (file) => (packages(file).includes('typeorm') && packages(file).includes('type-graphql') ? ['both'] : []),
   'the environment is read where the program begins': (file) => (/^(test\/|cli\/main\.ts$|core\/config\/)/.test(file.path) ? [] : found(file, /\bprocess\.env\b/)),
   'no module of what ships holds state': (file) => (file.path.startsWith('test/') || PROGRAMS.includes(file.path) ? [] : found(file, MODULE_STATE)),
@@ -75,6 +80,7 @@ const PLANTED: [rule: keyof typeof RULES, path: string, text: string][] = [
   ['core/store takes nothing but types from its siblings', 'core/store/entities/x.ts', `import { parseLossless } from '#core/json/lossless.js';`],
   ['only core/store imports typeorm', 'api/x.ts', `import { In } from 'typeorm';`],
   ['only api imports the packages that serve GraphQL', 'core/x.ts', `import { parse } from 'graphql/language/parser.js';`],
+  ['only core/traces imports OpenTelemetry, and its SDK only where that is loaded late', 'core/traces/start-traces.ts', `import { trace } from '@opentelemetry/api';`],
   ['no file imports both typeorm and type-graphql', 'core/store/x.ts', `import { Column } from 'typeorm';\nimport { Field } from 'type-graphql';`],
   ['the environment is read where the program begins', 'core/mcp/x.ts', `const home = process.env['HOME'];`],
   ['no module of what ships holds state', 'core/mcp/x.ts', 'export let counter = 0;'],

@@ -7,6 +7,7 @@ import { encodeFields, type SealContext } from '#core/vault/context.js';
 import type { DataKeyStore, WrappedKey } from '#core/vault/data-key.js';
 import { readOrCreateKeyFile } from '#core/vault/key-file.js';
 import { KeyRing } from '#core/vault/key-ring.js';
+import { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { VaultError } from '#core/vault/vault-error.js';
 import { Vault } from '#core/vault/vault.js';
 
@@ -225,7 +226,7 @@ describe('Vault', () => {
     const first = await old.seal('team', context(), 'first');
     await reader.open('team', context(), first);
     const { makeDataKey } = await import('#core/vault/data-key.js');
-    await store.insert('team', makeDataKey(ring, 'team', 2));
+    await store.insert('team', makeDataKey(new LiveKeyRing(ring), 'team', 2));
     const second = await new Vault(ring, store).seal('team', context(), 'second');
     expect(second.readUInt32BE(2)).toBe(2);
     expect((await reader.open('team', context(), second)).toString()).toBe('second');

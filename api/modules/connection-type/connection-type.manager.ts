@@ -9,7 +9,7 @@ import type { OAuthClient } from '#core/store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '#core/store/store.js';
 import type { Leftovers } from '#core/upkeep/leftovers.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
-import { connectionTypeById, requireRole, teamBySlug } from '../../access.js';
+import { connectionTypeById, requireOwnOrigin, requireRole, teamBySlug } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import { withoutNulls } from '../../graphql/without-nulls.js';
 import type { RateLimit } from '../../rate-limit.js';
@@ -128,6 +128,7 @@ export class ConnectionTypeManager {
     const found = await connectionTypeById(this.store, act.context.principal, id);
     act.about(found.type.teamId, { type: 'ConnectionType', id: found.type.id, name: found.type.name });
     requireRole(found.membership, 'MANAGER', todo);
+    await requireOwnOrigin(this.store, found.type);
     return found;
   }
 }

@@ -24,7 +24,7 @@ export function connectionTypeView(type: ConnectionType, context: Context) {
     authMethod: spec.authMethod,
     origin: type.origin,
     version: type.version,
-    manifest: null,
+    manifest: type.origin !== 'MANIFEST' ? null : () => context.loaders.manifest.load(type.id),
     accessToken: spec.accessToken,
     headers: spec.headers,
     oauth: spec.authMethod !== 'OAUTH' ? null : async () => {

@@ -8,17 +8,18 @@ import { roleAtLeast } from '#core/connection/role.js';
 import { isUniqueViolation } from '#core/store/conflict.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment } from '#core/store/entities/enrollment.entity.js';
+import type { MirrorObject } from '#core/store/entities/mirror.entity.js';
 import type { Repositories, Store } from '#core/store/store.js';
 import { newId } from '#core/store/ids.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
 import type { Leftovers, Undone } from '#core/upkeep/leftovers.js';
 import type { CredentialTrial } from '#core/upkeep/status-writer.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
-import { connectionTypeById, enrollmentById } from '../../access.js';
+import { connectionTypeById, enrollmentById, requireOwnOrigin } from '../../access.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import type { Act } from '../../mutation.js';
 import type { RateLimit } from '../../rate-limit.js';
-import { credentialFields, credentialFrom, touchesCredential } from './credential-input.js';
+import { credentialFields, credentialFrom, touchesCredential } from '#core/upkeep/credential-input.js';
 import type { ConsentLink } from '../../consent/consent-service.js';
 import { labelTaken } from './label-taken.js';
 import type { EnrollmentLogins } from './enrollment.logins.js';
@@ -75,6 +76,7 @@ export class EnrollmentManager {
   /** The owner only. A new credential is tried first; entering one confirms the server's address. */
   async update(act: Act, input: UpdateEnrollmentInput): Promise<Enrollment> {
     const { enrollment, type, credential, memberId } = await this.owned(act, input.id);
+    await requireOwnOrigin(this.store, enrollment);
     const renamed = input.label === undefined ? enrollment.label : parseInput(label, input.label ?? '', ['input', 'label']);
     const suspended = !sameTarget(enrollment.confirmedTarget, currentTarget(type.spec));
     // What is stored goes along to a new place only when its owner confirms that place by name; entering a part of it isn't that.
@@ -138,11 +140,14 @@ export class EnrollmentManager {
     act.about(enrollment.teamId, { type: 'Enrollment', id: enrollment.id, name: enrollment.label });
     const manager = roleAtLeast(membership.role, 'MANAGER');
     if (input.shared && !owned) throw new UserFault('FORBIDDEN', 'Only its owner shares an enrollment.', { field: ['input', 'id'] });
-    if (!manager && !(owned && !input.shared)) throw new UserFault('FORBIDDEN', `Sharing takes the role MANAGER in this team; yours is ${membership.role}. Ask an administrator of the team.`);
+    if (!manager && !(owned && (!input.shared || enrollment.origin === 'MANIFEST'))) throw new UserFault('FORBIDDEN', `Sharing takes the role MANAGER in this team; yours is ${membership.role}. Ask an administrator of the team.`);
+    const awaited = enrollment.origin === 'MANIFEST' && input.shared && owned ? await this.awaitedSharing(enrollment.id) : null;
+    if (awaited === null) await requireOwnOrigin(this.store, enrollment);
     if (enrollment.shared === input.shared) return act.commit(async () => enrollment);
     const changed = await act.commit(async (repositories) => {
       if (!input.shared) await repositories.connectionTypes.endSharedLists({ enrollmentId: enrollment.id });
       await repositories.enrollments.update(enrollment.id, { shared: input.shared });
+      if (awaited !== null) await repositories.mirrorObjects.update(awaited.id, { shareAgreed: true });
       return repositories.enrollments.byId(enrollment.id);
     });
     if (changed === null) throw gone();
@@ -155,6 +160,7 @@ export class EnrollmentManager {
   /** The owner only. The sealed value is gone when this returns; answers what became of a login at its provider, null where there was none. */
   async delete(act: Act, input: DeleteEnrollmentInput): Promise<Undone | null> {
     const { enrollment } = await this.owned(act, input.id);
+    await requireOwnOrigin(this.store, enrollment);
     await this.leftovers.prepare(enrollment.teamId);
     const left = await act.commit(async (repositories) => {
       await repositories.connectionTypes.endSharedLists({ enrollmentId: enrollment.id });
@@ -165,6 +171,12 @@ export class EnrollmentManager {
     const [undone] = await this.leftovers.settle(left, REVOCATION_WAIT_MS);
     if (enrollment.shared) await this.upkeep.checkType(enrollment.connectionTypeId);
     return undone ?? null;
+  }
+
+  /** The binding of a login whose manifest asks for it to be shared, and whose owner hasn't said yes so far. */
+  private async awaitedSharing(enrollmentId: string): Promise<MirrorObject | null> {
+    const binding = await this.store.mirrorObjects.bySubject(enrollmentId);
+    return binding?.state === 'ACTIVE' && binding.shareAsked && !binding.shareAgreed ? binding : null;
   }
 
   private async owned(act: Act, id: string, field = ['input', 'id']) {

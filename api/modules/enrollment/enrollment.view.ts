@@ -42,7 +42,7 @@ export function enrollmentView(enrollment: Enrollment, context: Context) {
           return null;
       }
     },
-    manifest: null,
+    manifest: enrollment.origin !== 'MANIFEST' ? null : () => loaders.manifest.load(enrollment.id),
     conditions,
     credential: async () => {
       const credential = found(await loaders.credential.load(enrollment.id));

@@ -8,7 +8,7 @@ import type { Team } from '#core/store/entities/team.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { Leftovers } from '#core/upkeep/leftovers.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
-import { requireRole, teamBySlug } from '../../access.js';
+import { requireRole, teamBySlug, teamToAdminister } from '../../access.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import type { Act } from '../../mutation.js';
@@ -43,11 +43,10 @@ export class TeamManager {
     }
   }
 
-  /** Administrators of the team only. The last administrator keeps that role. */
+  /** Administrators of the team, and of the installation, only. The last administrator keeps that role. */
   async setMember(act: Act, input: SetMemberInput): Promise<Member> {
-    const { team, membership } = await teamBySlug(this.store, act.context.principal, input.team);
+    const team = await teamToAdminister(this.store, act.context.principal, input.team, 'Changing members');
     act.about(team.id, { type: 'Team', id: team.id, name: team.slug });
-    requireRole(membership, 'ADMIN', 'Changing members');
     const values = {
       subject: parseInput(subject, input.subject, ['input', 'subject']),
       displayName: input.displayName == null ? null : parseInput(displayName, input.displayName, ['input', 'displayName']),

@@ -1,6 +1,7 @@
-import { Field, ID, InputType, InterfaceType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType, Int, InterfaceType, ObjectType } from 'type-graphql';
 import { DateTimeScalar } from '../../graphql/scalars.js';
 import type { Role } from '#core/connection/role.js';
+import type { NamespaceState } from '#core/store/entities/mirror.entity.js';
 import { enumType } from '../../graphql/enum-type.js';
 import { connectionType } from '../../graphql/pagination.js';
 import { UserError } from '../../graphql/user-error.type.js';
@@ -23,6 +24,21 @@ export class MemberType extends NodeType {
   @Field(() => RoleEnum, { description: 'What they may do in this team.' }) role!: Role;
   @Field(() => Boolean, { description: 'Created here; can\'t sign in, acts through tokens.' }) local!: boolean;
   @Field(() => DateTimeScalar, { description: 'Since when.' }) createdAt!: Date;
+}
+
+export const NamespaceStateEnum = enumType<NamespaceState>('NamespaceState', 'Where the binding of a Kubernetes namespace stands.', {
+  WAITING: 'The namespace isn\'t labelled with the team yet.',
+  BOUND: 'What is declared in it is the team\'s.',
+  FROZEN: 'Label, namespace or cluster changed: nothing is mirrored, and nothing is deleted; the message says why.',
+});
+
+@ObjectType('TeamNamespace', { description: 'The Kubernetes namespace of a team.', simpleResolvers: true })
+export class TeamNamespaceType {
+  @Field(() => String, { description: 'Its name.' }) name!: string;
+  @Field(() => NamespaceStateEnum, { description: 'Where the binding stands.' }) state!: NamespaceState;
+  @Field(() => String, { description: 'Why, for people; may be empty.' }) message!: string;
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Since when so much was deleted at once that nothing of it ends before an administrator says confirmDeletions.' }) heldSince!: Date | null;
+  @Field(() => Int, { description: 'How many deletions wait for that.' }) heldDeletions!: number;
 }
 
 @ObjectType('Team', { implements: NodeType, description: 'A tenant: owns a catalog and members.' })

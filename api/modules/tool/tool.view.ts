@@ -1,28 +1,30 @@
 import type { ToolPolicy } from '#core/connection/spec.js';
-import { parseLossless } from '#core/json/lossless.js';
+import { memberTexts } from '#core/json/members.js';
+import { UnparsedJson } from '#core/json/unparsed.js';
 import type { Tool } from '#core/store/entities/tool.entity.js';
+import type { VisibleTool } from '#core/store/tools.js';
 import { toolAllowed } from '#core/tool/policy.js';
 import { nodeId } from '../../graphql/node-id.js';
 
 /** Whether a tool may be called under a policy. */
-export function toolState(tool: Tool, policy: ToolPolicy): 'CALLABLE' | 'DENIED' | 'BLOCKED_BY_CHANGE' | 'REMOVED' {
-  if (tool.removedAt !== null) return 'REMOVED';
+export function toolState(tool: VisibleTool & { removedAt?: Tool['removedAt'] }, policy: ToolPolicy): 'CALLABLE' | 'DENIED' | 'BLOCKED_BY_CHANGE' | 'REMOVED' {
+  if (tool.removedAt != null) return 'REMOVED';
   if (!toolAllowed(policy, tool.name)) return 'DENIED';
   return policy.onChange === 'BLOCK' && tool.definitionHash !== tool.acceptedHash ? 'BLOCKED_BY_CHANGE' : 'CALLABLE';
 }
 
 /** A tool as GraphQL shows it; parts of the definition that a server got wrong are left out. */
-export function toolView(tool: Tool, policy: ToolPolicy) {
-  const definition = parseLossless(tool.definition) as Record<string, unknown>;
-  const annotations = object(definition.annotations);
+export function toolView(tool: VisibleTool & { removedAt?: Tool['removedAt'] }, policy: ToolPolicy) {
+  const members = memberTexts(tool.definition);
+  const annotations = object(parsed(members.get('annotations')));
   return {
     __typename: 'Tool' as const,
     id: nodeId('Tool', tool.id),
     name: tool.name,
-    title: text(definition.title) ?? text(annotations?.title),
-    description: text(definition.description),
-    inputSchema: definition.inputSchema,
-    outputSchema: object(definition.outputSchema),
+    title: text(parsed(members.get('title'))) ?? text(annotations?.title),
+    description: text(parsed(members.get('description'))),
+    inputSchema: unparsedObject(members.get('inputSchema')),
+    outputSchema: unparsedObject(members.get('outputSchema')),
     definitionHash: tool.definitionHash,
     state: toolState(tool, policy),
     annotations: annotations === null ? null : {
@@ -33,6 +35,15 @@ export function toolView(tool: Tool, policy: ToolPolicy) {
     },
     change: tool.change,
   };
+}
+
+/** Schemas are most of a page, and only passed on. */
+function unparsedObject(source: string | undefined): UnparsedJson | null {
+  return source?.startsWith('{') === true ? new UnparsedJson(source) : null;
+}
+
+function parsed(source: string | undefined): unknown {
+  return source === undefined ? undefined : JSON.parse(source);
 }
 
 function text(value: unknown): string | null {

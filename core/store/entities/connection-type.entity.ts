@@ -1,4 +1,4 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import { Column, CreateDateColumn, DeleteDateColumn, Entity, PrimaryColumn } from 'typeorm';
 import type { Condition } from '../../connection/condition.js';
 import type { ConnectionTypeSpec, Origin } from '../../connection/spec.js';
 
@@ -14,6 +14,8 @@ export class ConnectionType {
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' }) createdAt!: Date;
   /** When the spec was changed last. */
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+  /** Since when it is hidden: its manifest was deleted, and may come back. TypeORM's reads leave it out. */
+  @DeleteDateColumn({ type: 'timestamptz', name: 'deleted_at' }) deletedAt?: Date | null;
 }
 
 /** What was observed of a connection type's server; a row of its own, so that it never moves the spec's version. */

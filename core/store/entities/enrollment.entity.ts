@@ -1,4 +1,4 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import { Column, CreateDateColumn, DeleteDateColumn, Entity, PrimaryColumn } from 'typeorm';
 import type { Condition } from '../../connection/condition.js';
 import type { AuthMethod, Origin } from '../../connection/spec.js';
 import type { CredentialTarget } from '../../connection/target.js';
@@ -17,6 +17,8 @@ export class Enrollment {
   @Column('jsonb', { name: 'confirmed_target' }) confirmedTarget!: CredentialTarget;
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+  /** Since when it is hidden: its manifest, or that of its type, was deleted, and may come back. TypeORM's reads leave it out. */
+  @DeleteDateColumn({ type: 'timestamptz', name: 'deleted_at' }) deletedAt?: Date | null;
 }
 
 /** What was observed of an enrollment's login. */

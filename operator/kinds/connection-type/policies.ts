@@ -1,7 +1,7 @@
 import type { Condition } from '#core/connection/condition.js';
 import { condition } from '#core/connection/condition.js';
 import type { AuthMethod } from '#core/connection/spec.js';
-import { FAILURES_UNTIL_UNREACHABLE } from '#core/upkeep/status-writer.js';
+import { FAILURES_UNTIL_UNREACHABLE } from '#core/upkeep/look-outcome.js';
 import { jittered } from '../../runtime/back-off.js';
 
 /** What is known of a connection type's OAuth, for {@link discoveryIsDue}. */

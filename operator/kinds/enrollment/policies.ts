@@ -12,7 +12,7 @@ export interface EnrollmentFacts {
   /** The type goes elsewhere than its owner confirmed. */
   suspended: boolean;
   conditions: readonly Condition[];
-  /** When the server last answered to it; null: never. */
+  /** When the server last answered to it; null: never, or it is to be tried again now. */
   triedAt: Date | null;
   /** Whether this login is to have a list of tools of its own, and has none. */
   wantsOwnList: boolean;

@@ -44,6 +44,18 @@ export const MUTATION_ROWS: AccessRow[] = [
   },
 
   {
+    covers: ['Mutation.bindNamespace'], title: 'a namespace', document: mutation('bindNamespace'),
+    variables: () => ({ input: { team: 'default', namespace: 'of-default' } }), gets: from('ADMIN'),
+  },
+  {
+    covers: ['Mutation.unbindNamespace'], title: 'the team\'s namespace', document: mutation('unbindNamespace'),
+    variables: () => ({ input: { team: 'default' } }), gets: from('ADMIN'),
+  },
+  { covers: ['Mutation.confirmDeletions'], title: 'what is held back', document: mutation('confirmDeletions', 'confirmed'), variables: () => ({ input: { team: 'default' } }), gets: from('ADMIN') },
+  { covers: ['Mutation.offerOwnership'], title: 'a type', document: mutation('offerOwnership', 'annotation'), variables: ofFresh((world) => world.mirroredType()), gets: from('MANAGER') },
+  { covers: ['Mutation.takeOwnership'], title: 'a type whose manifest is gone', document: mutation('takeOwnership', 'takenId'), variables: ofFresh((world) => world.orphanedType()), gets: from('MANAGER') },
+
+  {
     covers: ['Mutation.createConnectionType'], title: 'a new type', document: mutation('createConnectionType'),
     variables: (world) => ({ input: { team: 'default', displayName: world.fresh('type'), serverUrl: world.guardedServer.url, authMethod: 'ACCESS_TOKEN' } }), gets: from('MANAGER'),
   },

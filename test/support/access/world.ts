@@ -56,6 +56,20 @@ export class AccessWorld {
     return (await this.must('INSTALLATION', 'CreateConnectionType', { input })).connectionType.id;
   }
 
+  /** A new type that has a mirror in a cluster; returns its global id. */
+  async mirroredType(): Promise<string> {
+    const id = await this.type();
+    await this.sql(`insert into mirror_objects (id, team_id, kind, namespace, name, origin, subject_id) select gen_random_uuid(), team_id, 'ConnectionType', 'of-default', name, 'API', id from connection_types where id = '${uuidIn(id)}'`);
+    return id;
+  }
+
+  /** A new type that a manifest declared which is gone; returns its global id. */
+  async orphanedType(): Promise<string> {
+    const id = await this.type();
+    await this.sql(`update connection_types set origin = 'MANIFEST' where id = '${uuidIn(id)}'`);
+    return id;
+  }
+
   /** A new enrollment of somebody for the pooled type; returns its global id. */
   async enrollment(owner: Person, shared = false): Promise<string> {
     const id: string = await this.#enroll(owner, this.ids.pooled, this.fresh('label'));
@@ -126,6 +140,11 @@ export class AccessWorld {
     await client.connect();
     await client.query(statement).finally(() => client.end());
   }
+}
+
+/** The UUID in a global id. */
+function uuidIn(id: string): string {
+  return Buffer.from(id, 'base64url').toString().split(':')[1]!;
 }
 
 const TOOLS = 'query ($id: ID!) { connectionType(id: $id) { tools { nodes { id } } } }';

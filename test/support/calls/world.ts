@@ -26,6 +26,7 @@ import { OAuthTokens, type OAuthTokensOptions } from '#core/upkeep/oauth-tokens.
 import { syncTools } from '#core/upkeep/tool-sync.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
 import { KeyRing } from '#core/vault/key-ring.js';
+import { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import { Vault } from '#core/vault/vault.js';
 import { createDatabase, type TestDatabase } from '../database.js';
 import { REDIRECT_URI } from '../oauth-servers/journey.js';
@@ -55,7 +56,8 @@ export async function startCallProcess(
   databaseUrl: string, ring: string, overrides: CallOverrides | ((real: { vault: Vault; sessions: SessionPool }) => CallOverrides) = {}, logins: LoginOverrides = {},
 ): Promise<CallProcess & LoginParts & { store: Store; vault: Vault }> {
   const store = await Store.open({ url: databaseUrl, poolSize: 5 });
-  const vault = new Vault(KeyRing.parse(ring), store.keys);
+  const keyRing = new LiveKeyRing(KeyRing.parse(ring));
+  const vault = new Vault(keyRing, store.keys);
   const egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead-test', version: '0.0.0' }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: 60_000, maxSessions: 100, openTimeoutMs: 10_000 });
@@ -72,7 +74,7 @@ export async function startCallProcess(
     clientRefused: (type, id) => oauth.clientRefused(type, id), orphaned: (orphan) => leftovers.orphaned(orphan), ...(typeof logins === 'function' ? logins({ store, vault }) : logins),
   });
   const service: CallService = new CallService({
-    store, databaseUrl, vault, sessions, schemas, tokens, enrollLink: (membership, name) => `https://fairlead.test/${membership.teamSlug}/${name}`, maxInFlight: 100,
+    store, databaseUrl, vault, keyRing, sessions, schemas, tokens, enrollLink: (membership, name) => `https://fairlead.test/${membership.teamSlug}/${name}`, maxInFlight: 100,
     logger: createLogger('silent'), now, clock,
     ...(typeof overrides === 'function' ? overrides({ vault, sessions }) : overrides),
   });
@@ -112,8 +114,11 @@ export class CallWorld {
   }
 
   static async create(overrides: CallOverrides = {}, logins: LoginOverrides = {}): Promise<CallWorld> {
-    const database = await createDatabase({ name: 'migrated', fill: async (url) => { await migrate(url); } });
-    const ring = KeyRing.generateEntry();
+    return CallWorld.on(await createDatabase({ name: 'migrated', fill: async (url) => { await migrate(url); } }), KeyRing.generateEntry(), overrides, logins);
+  }
+
+  /** On a database that is migrated, and that nobody has used yet. */
+  static async on(database: TestDatabase, ring: string, overrides: CallOverrides = {}, logins: LoginOverrides = {}): Promise<CallWorld> {
     const { store, vault, ...main } = await startCallProcess(database.url, ring, overrides, logins);
     return new CallWorld(database, ring, store, vault, main, await store.teams.insert('crew', 'Crew'));
   }

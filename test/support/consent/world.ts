@@ -19,6 +19,7 @@ import { newId } from '#core/store/ids.js';
 import { migrate } from '#core/store/migrate.js';
 import { Store } from '#core/store/store.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { Leftovers } from '#core/upkeep/leftovers.js';
 import { awaitingConsent } from '#core/upkeep/observations.js';
 import { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { TypeOAuth } from '#core/upkeep/type-oauth.js';
@@ -44,6 +45,7 @@ export class ConsentWorld {
   consent!: Consent;
   #server!: HttpServer;
   #egress!: Egress;
+  #leftovers!: Leftovers;
   #publicUrl!: () => string;
   oauth!: TypeOAuth;
   upkeep!: Upkeep;
@@ -77,6 +79,7 @@ export class ConsentWorld {
     const opener = new SessionOpener({ egress: this.#egress, clientInfo: { name: 'fairlead-test', version: '0.0.0' }, parse: parseLossless });
     const transport = { egress: this.#egress, timeoutMs: 10_000 };
     const registry = new OAuthClientRegistry({ store: this.store, vault: this.vault, transport, clientName: 'Fairlead', now });
+    this.#leftovers = new Leftovers({ store: this.store, vault: this.vault, box: this.box, registry, transport, clientName: 'Fairlead', now, random: () => 0, logger });
     this.oauth = new TypeOAuth({
       store: this.store, registry, transport, redirectUri: () => `${this.url}/oauth/callback`, clientMetadataUrl: () => null, now, clock: () => performance.now(), changed: () => undefined,
     });
@@ -93,6 +96,7 @@ export class ConsentWorld {
       transport, random: () => 0,
       setupOf: (type) => this.oauth.setupOf(type),
       clientRefused: (type, clientRowId) => this.oauth.clientRefused(type, clientRowId),
+      orphaned: (orphan) => this.#leftovers.orphaned(orphan),
       clientMetadata: () => clientMetadataDocument(publicUrl(), null, { clientName: 'Fairlead', redirectUri: `${publicUrl()}/oauth/callback` }),
     });
     this.#server = await createHttpServer({
@@ -105,6 +109,7 @@ export class ConsentWorld {
 
   async close(): Promise<void> {
     await this.#server.close(0);
+    await this.#leftovers.stop();
     await this.#egress.close();
     await this.store.close();
     await this.database.drop();

@@ -10,6 +10,11 @@ export interface ListedTool {
   [member: string]: unknown;
 }
 
+function announced(response: ServerResponse, answer: object): void {
+  const events = [{ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }, answer];
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(events.map((one) => `data: ${JSON.stringify(one)}\n\n`).join(''));
+}
+
 const PROTOCOL = '2025-11-25';
 
 /** A server of the legacy era that can be changed, stopped and started again on its port while it is connected to. */
@@ -24,6 +29,10 @@ export class ChangeableServer {
   readonly logins: (string | null)[] = [];
   /** The same of each call of a tool that it answered. */
   readonly calls: (string | null)[] = [];
+  /** What a tool answers, as text; the credential's value by default. */
+  answer: (login: string | null, args: Record<string, unknown>) => string = (login) => String(login);
+  /** Calls are answered in a stream that says first that the list of tools has changed. */
+  announces = false;
   /** Requests so far. */
   requests = 0;
   #server: Server | null = null;
@@ -66,7 +75,7 @@ export class ChangeableServer {
     this.logins.push(login as string | null);
     if (this.credential !== null && !this.credential.values.includes(String(login))) return sendJson(response, 401, {}, { 'WWW-Authenticate': 'Bearer realm="changeable"' });
     if (request.method !== 'POST') return void response.writeHead(405).end();
-    const message = JSON.parse(text) as { id?: number; method: string };
+    const message = JSON.parse(text) as { id?: number; method: string; params?: { arguments?: Record<string, unknown> } };
     if (message.id === undefined) return void response.writeHead(202).end();
     const reply = (result: object): void => sendJson(response, 200, { jsonrpc: '2.0', id: message.id, result });
     switch (message.method) {
@@ -74,7 +83,8 @@ export class ChangeableServer {
       case 'tools/list': return reply({ tools: this.toolsOf.get(String(login)) ?? this.tools });
       case 'tools/call':
         this.calls.push(login as string | null);
-        return reply({ content: [{ type: 'text', text: String(login) }] });
+        return this.announces ? announced(response, { jsonrpc: '2.0', id: message.id, result: { content: [] } })
+          : reply({ content: [{ type: 'text', text: this.answer(login as string | null, message.params?.arguments ?? {}) }] });
       case 'ping': return reply({});
       default: return sendJson(response, 200, { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
     }

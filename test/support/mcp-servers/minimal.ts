@@ -16,8 +16,8 @@ export interface MinimalOptions {
 
 /** A running minimal server. */
 export interface MinimalServer extends TestListener {
-  /** Calls of tools that were answered, and how many of them carried the credential. */
-  counts: { calls: number; withCredential: number };
+  /** Calls of tools that were answered, and how many of them carried the credential; and requests of any kind. */
+  counts: { calls: number; withCredential: number; requests: number };
   sessions: Set<string>;
   /** What it lists; a test may change it. */
   tools: { name: string; description?: string; inputSchema: object }[];
@@ -34,13 +34,14 @@ const TOOLS = [
  */
 export async function startMinimal({ credential, stateful = false, keepLog = true, onCall }: MinimalOptions = {}): Promise<MinimalServer> {
   const seen: SeenRequest[] = [];
-  const counts = { calls: 0, withCredential: 0 };
+  const counts = { calls: 0, withCredential: 0, requests: 0 };
   const sessions = new Set<string>();
   const tools = structuredClone(TOOLS);
   const wanted = credential?.header.toLowerCase();
   const takes = (value: string): boolean => typeof credential?.value === 'function' ? credential.value(value) : value === credential?.value;
 
   const answer = (request: IncomingMessage, response: ServerResponse, text: string): void => {
+    counts.requests++;
     const message = text === '' ? null : JSON.parse(text) as { id?: number; method: string; params?: Record<string, unknown> };
     if (keepLog) seen.push({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, body: message });
     const authorized = wanted === undefined || takes(String(request.headers[wanted] ?? ''));

@@ -47,6 +47,8 @@ export interface Faults {
   revocation?: Trouble | 'absent' | 'unsupported';
   /** How far its clock is ahead. */
   clockSkewSeconds?: number;
+  /** Waited for before the request to this path is answered. */
+  before?: (path: string) => Promise<void>;
 }
 
 /** Takes HTTP Basic credentials apart, form-decoding them (RFC 6749, section 2.3.1) or not. */

@@ -20,6 +20,10 @@ export interface FaultyServer {
   revoked: string[];
   /** Refresh tokens that are good now. */
   refreshTokens: Map<string, FaultyGrant>;
+  /** Hands out tokens to a client as a consent would; they live as long as those of a refresh. */
+  grant(clientId: string, scope: string): { accessToken: string; refreshToken: string };
+  /** What an access token is good for; null when it has expired, or was never handed out. */
+  verify(token: string): { scopes: string[] } | null;
   /** Makes all access tokens expire. */
   expire(): void;
   close(): Promise<void>;
@@ -45,7 +49,10 @@ interface Code extends FaultyGrant {
 /** Starts both on free ports of 127.0.0.1. Without faults it is correct: PKCE, rotating refresh tokens, dynamic registration with management, revocation, `iss` in answers. */
 export async function startFaultyAuthorizationServer({ faults = {}, guard, path = '' }: { faults?: Faults; guard?: Partial<Guard>; path?: string } = {}): Promise<FaultyServer> {
   const seen: SeenRequest[] = [];
-  const listener = await listen((request, response) => void record(request, seen).then((entry) => server.answer(request, response, entry)), path, seen);
+  const listener = await listen((request, response) => void record(request, seen).then(async (entry) => {
+    await server.faults.before?.(entry.path);
+    server.answer(request, response, entry);
+  }), path, seen);
   const server = new Server(listener, faults);
   const mcp = await startGuardedMcp({ authorizationServers: [listener.url], verify: (token) => Promise.resolve(server.verify(token)), ...guard });
   return Object.assign(server, { mcp, close: async () => { await Promise.all([mcp.close(), listener.close()]); } });
@@ -71,6 +78,18 @@ class Server {
 
   expire(): void {
     for (const token of this.#access.values()) token.until = 0;
+  }
+
+  grant(clientId: string, scope: string): { accessToken: string; refreshToken: string } {
+    const [accessToken, refreshToken] = [`access-${randomUUID()}`, `refresh-${randomUUID()}`];
+    this.#access.set(accessToken, { scope, until: Date.now() + this.#lifeMs() });
+    this.refreshTokens.set(refreshToken, { clientId, scope });
+    return { accessToken, refreshToken };
+  }
+
+  #lifeMs(): number {
+    const { expiresIn } = this.faults;
+    return (typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : 3_600) * 1000;
   }
 
   verify(token: string): { scopes: string[] } | null {
@@ -174,11 +193,9 @@ class Server {
 
   #issue(response: ServerResponse, { clientId, scope }: FaultyGrant, withRefreshToken: boolean): void {
     const { faults } = this;
-    const access = `access-${randomUUID()}`;
-    const refresh = `refresh-${randomUUID()}`;
+    const { accessToken: access, refreshToken: refresh } = this.grant(clientId, scope);
     const seconds = faults.expiresIn === undefined ? 3_600 : faults.expiresIn;
-    this.#access.set(access, { scope, until: Date.now() + (typeof seconds === 'number' && seconds > 0 ? seconds : 3_600) * 1000 });
-    if (withRefreshToken) this.refreshTokens.set(refresh, { clientId, scope });
+    if (!withRefreshToken) this.refreshTokens.delete(refresh);
     sendJson(response, 200, {
       access_token: access, token_type: faults.tokenType === undefined ? 'Bearer' : faults.tokenType ?? undefined,
       ...(seconds === 'missing' ? {} : { expires_in: seconds }),

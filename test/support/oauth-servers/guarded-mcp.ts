@@ -7,6 +7,8 @@ import { callTestTool, TEST_TOOLS, wireForm } from '../mcp-servers/test-tools.js
 /** What a token is good for, in the eyes of whoever issued it. */
 export interface TokenFacts {
   scopes: string[];
+  /** The consent that it comes from, where that is known. */
+  grantId?: string | undefined;
 }
 
 /** How {@link startGuardedMcp} behaves; read at every request, so that a test may change it on the way. */
@@ -16,6 +18,8 @@ export interface Guard {
   /** Null for a token that isn't accepted. */
   verify: (token: string, resource: string) => Promise<TokenFacts | null>;
   scopesSupported?: string[];
+  /** Hears of each call of a tool that is let in. */
+  onCall?: (token: TokenFacts, args: Record<string, unknown>) => void;
   /** Named in the challenge of a 401. */
   challengeScope?: string;
   /** Scopes that a tool wants besides: without them its call is a 403 `insufficient_scope`. */
@@ -61,11 +65,12 @@ export async function startGuardedMcp(guard: Guard, also?: (request: IncomingMes
     if (token !== undefined) mcp.tokens.push(token);
     const facts = token === undefined ? null : await mcp.guard.verify(token, mcp.url);
     if (facts === null) return refuse(response, 401, token === undefined ? [] : ['error="invalid_token"'], mcp.guard.challengeScope);
-    const call = entry.body as { method?: string; params?: { name?: string } } | null;
+    const call = entry.body as { method?: string; params?: { name?: string; arguments?: Record<string, unknown> } } | null;
     if (call?.method === 'tools/call') {
       const wanted = mcp.guard.toolScopes?.[call.params?.name ?? ''] ?? [];
       if (wanted.some((scope) => !facts.scopes.includes(scope))) return refuse(response, 403, ['error="insufficient_scope"'], wanted.join(' '));
       mcp.calls += 1;
+      mcp.guard.onCall?.(facts, call.params?.arguments ?? {});
     }
     await node(request, response, entry.body ?? undefined);
   };

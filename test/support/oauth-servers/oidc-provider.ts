@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Provider, type Configuration } from 'oidc-provider';
 import { listen } from '../mcp-servers/listener.js';
 import { startGuardedMcp, type Guard, type GuardedMcp } from './guarded-mcp.js';
@@ -14,6 +15,8 @@ export interface OidcProviderOptions {
   /** What a person decides on the consent page; `approve` by default, and may be changed on the way. */
   decision?: 'approve' | 'deny';
   guard?: Partial<Guard>;
+  /** How long the token endpoint takes between its work and its answer, drawn anew for each, in milliseconds; not at all by default. */
+  takesMs?: () => number;
 }
 
 /** One request in which something secret was presented. */
@@ -24,6 +27,8 @@ export interface Presentation {
   grantType: string | null;
   clientId: string | null;
   refreshToken: string | null;
+  /** The consent that the presented refresh token comes from; null for one that was never handed out. */
+  grantId: string | null;
   /** What was to be revoked or introspected. */
   token: string | null;
   resource: string | null;
@@ -47,6 +52,8 @@ export interface OidcProviderServer {
   decision: 'approve' | 'deny';
   /** While set, requests that match are answered with this status instead; 0: the connection is cut after the request was handled. */
   outage: { path: RegExp; status: number } | null;
+  /** The consent that a refresh token comes from, of all that were handed out. */
+  grantOf(refreshToken: string): string | null;
   /** Whether the provider still knows the access token. */
   knows(accessToken: string): Promise<boolean>;
   /** Forgets a client, as providers do that clean up. */
@@ -68,13 +75,14 @@ export async function startOidcProvider(options: OidcProviderOptions = {}): Prom
     authorizationServers: [issuer], scopesSupported: ['mcp:tools'], toolScopes: { failing: ['files:write'] }, ...options.guard,
     verify: async (token, resource) => {
       const found = await provider.AccessToken.find(token);
-      return found && !found.isExpired && [found.aud].flat().includes(resource) ? { scopes: (found.scope ?? '').split(' ') } : null;
+      return found && !found.isExpired && [found.aud].flat().includes(resource) ? { scopes: (found.scope ?? '').split(' '), grantId: found.grantId } : null;
     },
   });
   const provider = quietly(() => new Provider(issuer, configuration(options, mcp.url)));
   const presentations: Presentation[] = [];
+  const grants = new Map<string, string>();
   const server: OidcProviderServer = {
-    issuer, mcp, presentations, overlaps: () => overlaps(presentations), decision: options.decision ?? 'approve', outage: null,
+    issuer, mcp, presentations, overlaps: () => overlaps(presentations), decision: options.decision ?? 'approve', outage: null, grantOf: (refreshToken) => grants.get(refreshToken) ?? null,
     knows: async (accessToken) => (await provider.AccessToken.find(accessToken)) !== undefined,
     purge: (clientId) => (provider.Client as unknown as { adapter: { destroy(id: string): Promise<void> } }).adapter.destroy(clientId),
     close: async () => { await Promise.all([mcp.close(), listener.close()]); },
@@ -89,8 +97,10 @@ export async function startOidcProvider(options: OidcProviderOptions = {}): Prom
     const began = performance.now();
     try {
       await next();
+      await noteGrant(provider, grants, ctx.body);
+      if (options.takesMs !== undefined && ctx.path === '/token') await sleep(options.takesMs());
     } finally {
-      if (/^\/(token|reg)/.test(ctx.path)) presentations.push({ ...presentation(ctx), began, ended: performance.now() });
+      if (/^\/(token|reg)/.test(ctx.path)) presentations.push({ ...presentation(ctx, grants), began, ended: performance.now() });
     }
     if (outage !== null) {
       ctx.respond = false;
@@ -159,12 +169,20 @@ function overlaps(presentations: readonly Presentation[]): number {
   return refreshes.flatMap((one, index) => refreshes.slice(index + 1).filter((other) => other.refreshToken === one.refreshToken && other.began < one.ended && one.began < other.ended)).length;
 }
 
-function presentation(ctx: unknown): Omit<Presentation, 'began' | 'ended'> {
+/** Which consent a refresh token that is handed out comes from. */
+async function noteGrant(provider: Provider, grants: Map<string, string>, body: unknown): Promise<void> {
+  const token = (body as { refresh_token?: unknown } | undefined)?.refresh_token;
+  const grantId = typeof token === 'string' ? (await provider.RefreshToken.find(token))?.grantId : undefined;
+  if (grantId !== undefined) grants.set(token as string, grantId);
+}
+
+function presentation(ctx: unknown, grants: ReadonlyMap<string, string>): Omit<Presentation, 'began' | 'ended'> {
   const { path, method, status, body, headers, oidc } = ctx as SeenContext;
   const sent = { ...oidc?.body, ...oidc?.params };
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return {
-    path, method, status, grantType: text(sent.grant_type), clientId: oidc?.client?.clientId ?? text(sent.client_id), refreshToken: text(sent.refresh_token), token: text(sent.token),
+    path, method, status, grantType: text(sent.grant_type), clientId: oidc?.client?.clientId ?? text(sent.client_id), refreshToken: text(sent.refresh_token),
+    grantId: grants.get(text(sent.refresh_token) ?? '') ?? null, token: text(sent.token),
     resource: text(sent.resource), secretInBody: oidc?.body !== undefined && 'client_secret' in oidc.body && path !== '/reg', authorization: text(headers.authorization),
     error: text((body as { error?: unknown } | undefined)?.error),
   };

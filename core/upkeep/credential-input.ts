@@ -1,8 +1,8 @@
-import { headerNameFault, headerValueFault } from '#core/connection/header-rules.js';
-import type { ConnectionTypeSpec, HeaderSpec } from '#core/connection/spec.js';
-import { isDeclared, type CredentialValue, type HeaderValue } from '#core/connection/credential.js';
-import { UserFault } from '#core/errors.js';
-import type { CredentialField } from '#core/store/entities/enrollment.entity.js';
+import { headerNameFault, headerValueFault } from '../connection/header-rules.js';
+import type { ConnectionTypeSpec, HeaderSpec } from '../connection/spec.js';
+import { isDeclared, type CredentialValue, type HeaderValue } from '../connection/credential.js';
+import { UserFault } from '../errors.js';
+import type { CredentialField } from '../store/entities/enrollment.entity.js';
 
 /** The credential part of an input. Absent keeps, a value replaces, null clears. */
 export interface CredentialInput {

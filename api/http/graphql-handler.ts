@@ -1,0 +1,39 @@
+import type { ApolloServer, BaseContext, GraphQLRequest } from '@apollo/server';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import { InvariantBroken } from '#core/errors.js';
+
+/**
+ * Answers `POST /graphql`. A plain request (see {@link plainRequest}) is given to Apollo Server as it is, and its answer is written once; anything else goes the whole way through Apollo's HTTP side, which
+ * negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways.
+ */
+export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, context: (request: FastifyRequest, reply: FastifyReply) => Promise<C>): RouteHandlerMethod {
+  const whole = fastifyApolloHandler(apollo, { context });
+  return async function answer(request, reply) {
+    const plain = plainRequest(request);
+    const contextValue = plain === null ? null : await context(request, reply).catch(() => null);
+    // Who isn't let in is told so by Apollo, too.
+    if (plain === null || contextValue === null) return whole.call(this, request, reply);
+    const { body, http } = await apollo.executeOperation(plain, { contextValue });
+    if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
+    for (const [name, value] of http.headers) reply.header(name, value);
+    const { errors, data, extensions } = body.singleResult;
+    return reply.code(http.status ?? 200).header('content-type', 'application/json; charset=utf-8').send(`${JSON.stringify({ errors, data, extensions })}\n`);
+  };
+}
+
+const ANY_JSON: ReadonlySet<string | undefined> = new Set([undefined, '*/*', 'application/json']);
+
+/** The request, if there is nothing to negotiate and nothing to explain: a document with variables and an operation name, as the GraphQL-over-HTTP specification has them. */
+function plainRequest({ headers, body }: FastifyRequest): GraphQLRequest | null {
+  // The parser has taken nothing but JSON, so no form of another site can have sent this.
+  if (!ANY_JSON.has(headers.accept) || !isObject(body)) return null;
+  const { query, operationName = null, variables = null, extensions = null } = body;
+  if (typeof query !== 'string' || query === '' || extensions !== null) return null;
+  if ((operationName !== null && typeof operationName !== 'string') || (variables !== null && !isObject(variables))) return null;
+  return { query, ...(operationName === null ? {} : { operationName }), ...(variables === null ? {} : { variables }) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

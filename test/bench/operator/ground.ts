@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { createLogger } from '#core/log.js';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/postgres/embedded.js';
+import { migrate } from '#core/store/migrate.js';
+import { KeyRing } from '#core/vault/key-ring.js';
+import { REDIRECT_URI } from '#test/support/oauth-servers/journey.js';
+import { Served } from './served.js';
+
+/** What a measurement stands on: a PostgreSQL of its own that flushes every commit, and processes as shipped. */
+export class Ground {
+  readonly ring = KeyRing.generateEntry();
+  readonly #served: Served[] = [];
+
+  private constructor(readonly directory: string, private readonly postgres: EmbeddedPostgres, private readonly client: Client) {}
+
+  static async prepare(): Promise<Ground> {
+    const directory = await mkdtemp(join(tmpdir(), 'fairlead-bench-operator-'));
+    const postgres = await startEmbeddedPostgres({ directory, logger: createLogger('silent'), searchPath: process.env['PATH'] ?? '', durable: true });
+    await migrate(postgres.url);
+    const client = new Client({ connectionString: postgres.url });
+    await client.connect();
+    return new Ground(directory, postgres, client);
+  }
+
+  get databaseUrl(): string {
+    return this.postgres.url;
+  }
+
+  async query<T extends object>(sql: string, parameters: unknown[] = []): Promise<T[]> {
+    return (await this.client.query<T>(sql, parameters)).rows;
+  }
+
+  /** Statements that the database has been asked so far, by clients of ours; their commits counted. */
+  async commits(): Promise<number> {
+    const [row] = await this.query<{ commits: number }>('select xact_commit::float8 as commits from pg_stat_database where datname = current_database()');
+    return row!.commits;
+  }
+
+  async start(command: 'api' | 'operator', nodeOptions: string[] = []): Promise<Served> {
+    const served = await Served.start(command, {
+      DATABASE_URL: this.databaseUrl, FAIRLEAD_KEYS: this.ring, FAIRLEAD_PUBLIC_URL: new URL(REDIRECT_URI).origin, FAIRLEAD_EGRESS_ALLOW: '127.0.0.1',
+      FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:1', FAIRLEAD_OIDC_AUDIENCE: 'nobody', FAIRLEAD_LOG_LEVEL: 'warn',
+    }, [await freePort(), await freePort()], nodeOptions);
+    this.#served.push(served);
+    return served;
+  }
+
+  /** Stops what was started, in the reverse order, and answers what it logged as errors. */
+  async stopServed(): Promise<string[]> {
+    const served = this.#served.splice(0).reverse();
+    for (const one of served) await one.stop();
+    return served.flatMap(({ errors }) => errors);
+  }
+
+  async clear(): Promise<void> {
+    await this.stopServed();
+    await this.client.end();
+    await this.postgres.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
