@@ -46,8 +46,12 @@ export function candidateTeams(request: CallRequest): readonly Membership[] {
   return open;
 }
 
-/** The fault of a connection type that isn't there, or isn't the caller's to see. */
+/** The fault of a connection type that isn't there, isn't the caller's to see, or that their assignment has no slot for. */
 export function unknownType(request: CallRequest): UserFault {
+  if (request.assignmentId != null || request.principal.assignment != null) {
+    const field = ['input', request.connectionType != null ? 'connectionType' : 'connectionTypeId'];
+    return new UserFault('NOT_FOUND', 'The assignment has no slot for such a connection type: look at its slots for those that it may use.', { field });
+  }
   return request.connectionType != null
     ? new UserFault('NOT_FOUND', `There is no connection type ${JSON.stringify(request.connectionType)}: list the team's connectionTypes for the names that there are.`, { field: ['input', 'connectionType'] })
     : new UserFault('NOT_FOUND', 'There is no such connection type: list the team\'s connectionTypes for the ids that there are.', { field: ['input', 'connectionTypeId'] });
