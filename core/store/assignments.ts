@@ -40,6 +40,12 @@ export class Assignments {
     return this.manager.findOneBy(AssignmentSlot, { assignmentId, connectionTypeId });
   }
 
+  /** Whether there is such a slot, which then stays until the transaction ends. */
+  async lockSlot(assignmentId: string, connectionTypeId: string): Promise<boolean> {
+    const rows = (await this.manager.query('select from assignment_slots where assignment_id = $1 and connection_type_id = $2 for key share', [assignmentId, connectionTypeId])) as unknown[];
+    return rows.length === 1;
+  }
+
   /** Of a person, and those that are for everybody. With null: only the latter. */
   pins(assignmentIds: readonly string[], memberId: string | null): Promise<AssignmentPin[]> {
     const assignmentId = In([...assignmentIds]);
