@@ -1,7 +1,7 @@
 import { condition } from '#core/connection/condition.js';
 import { credentialHeaders, credentialSecrets } from '#core/connection/credential.js';
 import type { ConnectionTypeSpec } from '#core/connection/spec.js';
-import type { NextAction, UserFault } from '#core/errors.js';
+import type { NextAction } from '#core/errors.js';
 import type { Assignment, AssignmentSlot } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
