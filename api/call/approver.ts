@@ -25,6 +25,8 @@ export interface ApproverOptions {
   expiresInMs: number;
   /** Where people sign in, a token approves nothing. Elsewhere tokens are all that there is. */
   peopleSignIn: boolean;
+  /** Has everything of a team read anew. */
+  forget: (teamId: string) => void;
   /** Takes a call through every check that it was taken through when it was asked for. @throws {UserFault} */
   pass: (request: CallRequest, candidates: readonly Membership[]) => Promise<{ route: Route; tool: ToolDefinition; deadline: number }>;
   /** See `Gate.enter`. */
@@ -63,6 +65,8 @@ export class Approver {
     const { record, approval, membership } = await this.#pending(principal, id);
     const request = await this.#request(record, approval);
     if (request === null) throw await this.#voided(record);
+    // What others changed a moment ago may not have been heard of yet.
+    this.options.forget(record.teamId);
     const { route, tool, deadline } = await this.options.pass(request, callingAs(request.principal)).catch(async (error: unknown) => {
       throw error instanceof UserFault && !PASSING.has(error.code) ? await this.#voided(record, error) : error;
     });
@@ -73,7 +77,7 @@ export class Approver {
     try {
       const decision = { byId: membership.memberId, byName: principal.displayName, comment };
       begun = await commit(async ({ approvals }) => {
-        const approved = await approvals.approve(id, this.options.processId, decision, versionsOf(route, record.tool, tool));
+        const approved = await approvals.approve(id, this.options.processId, decision, versionsOf(route, record, tool));
         // Thrown inside, so that nothing is on record as done.
         if (!approved) throw new NotApproved();
         return approved;

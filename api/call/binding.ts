@@ -1,4 +1,6 @@
 import { canonicalJson } from '#core/json/canonical.js';
+import type { ApprovedVersions } from '#core/store/approvals.js';
+import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Vault } from '#core/vault/vault.js';
 import type { Route } from './route.js';
 import type { ToolDefinition } from './tool-catalog.js';
@@ -15,8 +17,9 @@ export function bindingOf(vault: Vault, callerId: string, route: Route, name: st
   })}`);
 }
 
-/** What of {@link bindingOf} the database compares once more when the call is begun. */
-export function versionsOf(route: Route, name: string, tool: ToolDefinition) {
+/** Where everything stands that the call was checked against: the database compares it once more when the call is begun. */
+export function versionsOf(route: Route, { tool: name, callerId, tokenId }: ToolCall, tool: ToolDefinition): ApprovedVersions {
   const { typeId: connectionTypeId, specVersion, enrollmentId, credentialVersion, toolScopeId } = route;
-  return { connectionTypeId, specVersion, enrollmentId, credentialVersion, toolScopeId, tool: name, definitionHash: tool.hash };
+  const assignment = route.assignment === null ? null : { id: route.assignment.row.id, version: route.assignment.row.version };
+  return { connectionTypeId, specVersion, enrollmentId, credentialVersion, toolScopeId, tool: name, definitionHash: tool.hash, assignment, callerId, tokenId };
 }

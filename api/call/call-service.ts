@@ -154,7 +154,7 @@ export class CallService {
     });
     this.#approver = new Approver({
       store, vault, kept: this.#kept, views: this.#views, processId: this.#processId, expiresInMs: options.approvalMs ?? A_DAY_MS, peopleSignIn: options.peopleSignIn ?? false,
-      pass: (request, candidates) => this.#pass(request, candidates), enter: (route, principal) => this.#enter(route, principal),
+      forget: (teamId) => this.#cache.invalidate(teamId), pass: (request, candidates) => this.#pass(request, candidates), enter: (route, principal) => this.#enter(route, principal),
       run: (call, leave) => void this.#run(call, new AbortController().signal, leave).catch(() => undefined),
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);

@@ -20,6 +20,11 @@ export interface ApprovedVersions {
   toolScopeId: string;
   tool: string;
   definitionHash: string;
+  /** Null for a person's own call. */
+  assignment: { id: string; version: number } | null;
+  callerId: string;
+  /** Null where the caller had signed in. */
+  tokenId: string | null;
 }
 
 /**
@@ -64,6 +69,9 @@ export class Approvals {
            and exists (select from connection_types where id = $6 and version = $7)
            and exists (select from credentials where enrollment_id = $8 and version = $9)
            and exists (select from tools where scope_id = $10 and name = $11 and definition_hash = $12 and removed_at is null)
+           and ($13::uuid is null or exists (select from assignments where id = $13 and version = $14))
+           and exists (select from members where id = $15)
+           and ($16::uuid is null or exists (select from tokens where id = $16))
          returning 1
        ),
        kept as (update tool_call_payloads set expires_at = now() + interval '24 hours' where tool_call_id = $1 and exists (select from approved)),
@@ -71,7 +79,7 @@ export class Approvals {
        select count(*)::int as approved from approved`,
       [
         toolCallId, processId, decision.byId, decision.byName, decision.comment, at.connectionTypeId, at.specVersion, at.enrollmentId, at.credentialVersion,
-        at.toolScopeId, at.tool, at.definitionHash,
+        at.toolScopeId, at.tool, at.definitionHash, at.assignment?.id ?? null, at.assignment?.version ?? null, at.callerId, at.tokenId,
       ],
     )) as { approved: number }[];
     return row?.approved === 1;
