@@ -51,7 +51,13 @@ export class Lane {
   /** Sends the exchange's request, now or when a connection is free; `BUSY` if too many wait. */
   send(request: RequestBytes, exchange: Exchange): void {
     if (exchange.failed) return this.#retireIfIdle();
-    const free = this.#takeFree();
+    const stale: Wire[] = [];
+    this.#place(request, exchange, this.#takeFree(stale));
+    // Only now: the lane is given up when its last connection goes and nothing is under way.
+    for (const wire of stale) wire.abort(this.#shuttingDown('NOTHING'));
+  }
+
+  #place(request: RequestBytes, exchange: Exchange, free: Wire | null): void {
     if (free !== null) return free.send(request, exchange);
     const room = this.#wires.size + this.#connecting < this.#limits.maxConnections;
     if (!room && this.#waiting.size - this.#connecting >= this.#limits.maxQueue) {
@@ -124,11 +130,12 @@ export class Lane {
     while (this.#waiting.size > this.#connecting && this.#wires.size + this.#connecting < this.#limits.maxConnections) this.#connect();
   }
 
-  #takeFree(): Wire | null {
+  /** @param stale takes those that can't be used any more */
+  #takeFree(stale: Wire[]): Wire | null {
     const now = performance.now();
     for (let wire = this.#free.pop(); wire !== undefined; wire = this.#free.pop()) {
       if (wire.usable(now)) return wire;
-      wire.abort(this.#shuttingDown('NOTHING'));
+      stale.push(wire);
     }
     return null;
   }
