@@ -35,6 +35,7 @@ export class Lane {
   /** Of the wires, those that carry nothing: the one used last is taken first. */
   readonly #free: Wire[] = [];
   #connecting = 0;
+  #sending = false;
   #sweeper: NodeJS.Timeout | null = null;
 
   /** @param onIdle called whenever the last connection is gone and nothing is under way: the lane may be dropped */
@@ -126,11 +127,17 @@ export class Lane {
 
   #takeFree(): Wire | null {
     const now = performance.now();
-    for (let wire = this.#free.pop(); wire !== undefined; wire = this.#free.pop()) {
-      if (wire.usable(now)) return wire;
-      wire.abort(this.#shuttingDown('NOTHING'));
+    // The last of the old connections goes, and the lane stays: a request is on its way into it.
+    this.#sending = true;
+    try {
+      for (let wire = this.#free.pop(); wire !== undefined; wire = this.#free.pop()) {
+        if (wire.usable(now)) return wire;
+        wire.abort(this.#shuttingDown('NOTHING'));
+      }
+      return null;
+    } finally {
+      this.#sending = false;
     }
-    return null;
   }
 
   #next(): [Exchange, RequestBytes] | null {
@@ -150,7 +157,7 @@ export class Lane {
   }
 
   #retireIfIdle(): void {
-    if (this.#wires.size === 0 && this.#connecting === 0 && this.#waiting.size === 0) this.#onIdle();
+    if (!this.#sending && this.#wires.size === 0 && this.#connecting === 0 && this.#waiting.size === 0) this.#onIdle();
   }
 
   #shuttingDown(sent: 'NOTHING' | 'MAYBE'): EgressError {

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { getEventListeners, once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { Egress, type EgressOptions, type EgressRequest, type EgressResponse } from '#core/egress/egress.js';
@@ -53,6 +54,18 @@ describe('a well-behaved server', () => {
     for (let i = 0; i < 20; i += 1) await read(server.url(), { method: 'POST', body: '{}' });
     for (const method of ['PUT', 'DELETE', 'GET'] as const) await read(server.url(), { method });
     expect(server.accepted).toBe(1);
+  });
+
+  it('is asked over a new connection when the only one there is has been idle for too long', async () => {
+    await read(server.url(), { method: 'POST', body: '{}' });
+    const real = performance.now.bind(performance);
+    const later = jest.spyOn(performance, 'now').mockImplementation(() => real() + 3_600_000);
+    try {
+      for (let i = 0; i < 3; i += 1) await read(server.url(), { method: 'POST', body: '{}' });
+    } finally {
+      later.mockRestore();
+    }
+    expect(server.accepted).toBe(2);
   });
 
   it('serves a body as a stream or as text, and text again', async () => {
