@@ -1,12 +1,13 @@
 import { UserFault } from '#core/errors.js';
 import { roleAtLeast, type Role } from '#core/connection/role.js';
 import type { Origin } from '#core/connection/spec.js';
+import type { Assignment } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
 import type { Repositories } from '#core/store/store.js';
 import { uuidOf } from './graphql/node-id.js';
-import { membershipIn, type Membership, type Principal } from './identity/principal.js';
+import { callingAs, membershipIn, type Membership, type Principal } from './identity/principal.js';
 
 /**
  * Who may reach what. An id of another team is indistinguishable from an unknown one: both are NOT_FOUND,
@@ -54,6 +55,15 @@ export async function connectionTypeById(repositories: Repositories, principal: 
   const membership = type === null ? null : membershipIn(principal, type.teamId);
   if (type === null || membership === null) throw new UserFault('NOT_FOUND', 'There is no such connection type: list the team\'s connectionTypes for the ids that there are.', { field });
   return { type, membership };
+}
+
+/** The assignment of that global id, for members of its team and for its own tokens. Throws NOT_FOUND. */
+export async function assignmentById(repositories: Repositories, principal: Principal, id: string, field = ['input', 'id']): Promise<{ assignment: Assignment; membership: Membership }> {
+  const uuid = uuidOf('Assignment', id);
+  const assignment = uuid === null || (principal.assignment != null && principal.assignment.id !== uuid) ? null : await repositories.assignments.byId(uuid);
+  const membership = callingAs(principal).find((candidate) => candidate.teamId === assignment?.teamId);
+  if (assignment === null || membership === undefined) throw new UserFault('NOT_FOUND', 'There is no such assignment: list the team\'s assignments for the ids that there are.', { field });
+  return { assignment, membership };
 }
 
 /** An enrollment that the caller may see: their own, or one that is shared with their team. Throws NOT_FOUND. */

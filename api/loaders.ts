@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { Assignment, AssignmentPin, AssignmentSlot } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType, ConnectionTypeStatus } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
@@ -64,6 +65,28 @@ export class Loaders {
 
   get oauthGrant(): DataLoader<string, OAuthGrant | null> {
     return this.#one('oauthGrant', () => byKey((ids) => this.store.oauthGrants.byIds(ids), (grant) => grant.enrollmentId));
+  }
+
+  get assignment(): DataLoader<string, Assignment | null> {
+    return this.#one('assignment', () => byKey((ids) => this.store.assignments.byIds(ids), (assignment) => assignment.id));
+  }
+
+  get assignmentSlots(): DataLoader<string, AssignmentSlot[]> {
+    return this.#one('assignmentSlots', () => new DataLoader(async (ids) => {
+      const slots = Map.groupBy(await this.store.assignments.slots(ids), (slot) => slot.assignmentId);
+      return ids.map((id) => slots.get(id) ?? []);
+    }));
+  }
+
+  /** Key: the assignment's id, and whose pins besides those for everybody. */
+  get assignmentPins(): DataLoader<{ assignmentId: string; memberId: string | null }, AssignmentPin[], string> {
+    return this.#one('assignmentPins', () => new DataLoader(
+      (keys) => perGroup(keys, (key) => key.memberId ?? '', async (group) => {
+        const pins = Map.groupBy(await this.store.assignments.pins(group.map((key) => key.assignmentId), group[0]!.memberId), (pin) => pin.assignmentId);
+        return (key) => pins.get(key.assignmentId) ?? [];
+      }),
+      { cacheKeyFn: (key) => `${key.assignmentId} ${key.memberId}` },
+    ));
   }
 
   get enrollment(): DataLoader<string, Enrollment | null> {

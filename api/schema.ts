@@ -3,6 +3,7 @@ import { isAbstractType, type GraphQLSchema } from 'graphql';
 import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
 import { InvariantBroken } from '#core/errors.js';
 import { DateTimeScalar } from './graphql/scalars.js';
+import { AssignmentResolver, TeamAssignmentsResolver } from './modules/assignment/assignment.resolver.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeResolver, TeamCatalogResolver } from './modules/connection-type/connection-type.resolver.js';
 import { ConnectionTypeLiveResolver } from './modules/connection-type/connection-type.live.js';
@@ -20,7 +21,7 @@ import { ToolResolver } from './modules/tool/tool.resolver.js';
 /** Every resolver there is: an explicit list, so that nothing is served by accident. */
 export const RESOLVERS = [
   TeamResolver, TokenResolver, ConnectionTypeResolver, TeamCatalogResolver, ProbeResolver, ToolResolver, EnrollmentResolver, TeamEnrollmentsResolver,
-  ToolCallResolver, TeamToolCallsResolver, TeamAuditResolver, MirrorResolver, NodeResolver,
+  AssignmentResolver, TeamAssignmentsResolver, ToolCallResolver, TeamToolCallsResolver, TeamAuditResolver, MirrorResolver, NodeResolver,
   ConnectionTypeLiveResolver, EnrollmentLiveResolver, ToolCallLiveResolver,
 ] as const;
 

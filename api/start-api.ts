@@ -41,6 +41,9 @@ import { Loaders } from './loaders.js';
 import { ensureLocalAdmin, type TokenKeeper } from './local-admin.js';
 import { TeamAuditResolver } from './modules/audit/audit.resolver.js';
 import { ConnectionTypeManager } from './modules/connection-type/connection-type.manager.js';
+import { AssignmentManager } from './modules/assignment/assignment.manager.js';
+import { AssignmentReader } from './modules/assignment/assignment.reader.js';
+import { AssignmentResolver, TeamAssignmentsResolver } from './modules/assignment/assignment.resolver.js';
 import { ConnectionTypeLiveResolver } from './modules/connection-type/connection-type.live.js';
 import { ConnectionTypeResolver, TeamCatalogResolver } from './modules/connection-type/connection-type.resolver.js';
 import { ProbeManager } from './modules/connection-type/probe.manager.js';
@@ -149,7 +152,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const schemas = new ToolSchemas();
   const operatorWatch = new OperatorWatch(clock, logger);
   const calls: CallService = new CallService({
-    store, databaseUrl, vault, keyRing: resources.keyRing, sessions, schemas, tokens, traces, maxInFlight: MAX_CALLS_IN_FLIGHT, logger, now, clock,
+    store, databaseUrl, vault, keyRing: resources.keyRing, sessions, schemas, tokens, traces, maxInFlight: MAX_CALLS_IN_FLIGHT, peopleSignIn: config.oidc !== null, logger, now, clock,
     enrollLink: (membership, typeName) => enrollPage(membership.teamSlug, typeName),
     onEnded: (call) => live.callEnded(call.id),
     onOperators: (operators) => operatorWatch.seen(operators),
@@ -191,7 +194,9 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolResolver(tools, mutations),
     new EnrollmentResolver(store, new EnrollmentManager(store, upkeep, box, new EnrollmentLogins(oauth, consent.service, upkeep, tokens), leftovers, looks, now), mutations),
     new TeamEnrollmentsResolver(store),
-    new ToolCallResolver(calls),
+    new AssignmentResolver(store, new AssignmentManager(store), new AssignmentReader(store), mutations),
+    new TeamAssignmentsResolver(store),
+    new ToolCallResolver(calls, mutations),
     new TeamToolCallsResolver(calls),
     new TeamAuditResolver(store),
     new MirrorResolver(store, new MirrorManager(store), mutations),

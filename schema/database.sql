@@ -83,6 +83,44 @@ begin
   return null;
 end $function$;
 
+create table assignment_pins (
+  assignment_id uuid not null,
+  connection_type_id uuid not null,
+  member_id uuid,
+  enrollment_id uuid not null,
+  constraint assignment_pins_assignment_id_connection_type_id_member_id_key UNIQUE NULLS NOT DISTINCT (assignment_id, connection_type_id, member_id),
+  constraint assignment_pins_assignment_id_connection_type_id_fkey FOREIGN KEY (assignment_id, connection_type_id) REFERENCES assignment_slots(assignment_id, connection_type_id) ON DELETE CASCADE,
+  constraint assignment_pins_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES enrollments(id) ON DELETE CASCADE,
+  constraint assignment_pins_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id) ON DELETE CASCADE
+);
+create index assignment_pins_by_enrollment ON assignment_pins USING btree (enrollment_id);
+create index assignment_pins_by_member ON assignment_pins USING btree (member_id);
+
+create table assignment_slots (
+  assignment_id uuid not null,
+  connection_type_id uuid not null,
+  "position" integer not null,
+  allowed_tools text[],
+  require_approval text[] default '{}'::text[] not null,
+  constraint assignment_slots_pkey PRIMARY KEY (assignment_id, connection_type_id),
+  constraint assignment_slots_allowed_tools_check CHECK (cardinality(allowed_tools) > 0),
+  constraint assignment_slots_assignment_id_fkey FOREIGN KEY (assignment_id) REFERENCES assignments(id) ON DELETE CASCADE,
+  constraint assignment_slots_connection_type_id_fkey FOREIGN KEY (connection_type_id) REFERENCES connection_types(id) ON DELETE CASCADE
+);
+create index assignment_slots_by_type ON assignment_slots USING btree (connection_type_id);
+
+create table assignments (
+  id uuid not null,
+  team_id uuid not null,
+  name text not null,
+  version integer default 1 not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint assignments_pkey PRIMARY KEY (id),
+  constraint assignments_team_id_name_key UNIQUE (team_id, name),
+  constraint assignments_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+
 create table audit_events (
   id uuid not null,
   team_id uuid,
@@ -461,8 +499,10 @@ create table teams (
   slug text not null,
   display_name text not null,
   created_at timestamp with time zone default now() not null,
+  destructive_tools text default 'ALLOW'::text not null,
   constraint teams_pkey PRIMARY KEY (id),
   constraint teams_slug_key UNIQUE (slug),
+  constraint teams_destructive_tools_check CHECK (destructive_tools = ANY (ARRAY['ALLOW'::text, 'REQUIRE_APPROVAL'::text])),
   constraint teams_slug_check CHECK (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)
 );
 
@@ -479,18 +519,46 @@ create table tokens (
   last_used_at timestamp with time zone,
   created_at timestamp with time zone default now() not null,
   voucher_ids uuid[] default '{}'::uuid[] not null,
+  assignment_id uuid,
+  on_behalf_of boolean default false not null,
+  rate_per_minute integer,
+  concurrency integer,
   constraint tokens_pkey PRIMARY KEY (id),
   constraint tokens_hash_key UNIQUE (hash),
+  constraint tokens_assignment_check CHECK ((kind = 'ASSIGNMENT'::text) = (assignment_id IS NOT NULL) AND (kind = 'ASSIGNMENT'::text OR NOT on_behalf_of)),
   constraint tokens_check CHECK ((kind = 'INSTALLATION'::text) = (team_id IS NULL)),
-  constraint tokens_check1 CHECK ((kind = 'INSTALLATION'::text) = (member_id IS NULL)),
   constraint tokens_check2 CHECK ((kind = 'INSTALLATION'::text) = (creator_id IS NULL)),
-  constraint tokens_kind_check CHECK (kind = ANY (ARRAY['INSTALLATION'::text, 'PERSONAL'::text, 'LOCAL_MEMBER'::text])),
+  constraint tokens_concurrency_check CHECK (concurrency > 0),
+  constraint tokens_kind_check CHECK (kind = ANY (ARRAY['INSTALLATION'::text, 'PERSONAL'::text, 'LOCAL_MEMBER'::text, 'ASSIGNMENT'::text])),
+  constraint tokens_member_check CHECK ((kind = ANY (ARRAY['INSTALLATION'::text, 'ASSIGNMENT'::text])) = (member_id IS NULL)),
+  constraint tokens_rate_per_minute_check CHECK (rate_per_minute > 0),
+  constraint tokens_assignment_id_fkey FOREIGN KEY (assignment_id) REFERENCES assignments(id) ON DELETE CASCADE,
   constraint tokens_creator_id_fkey FOREIGN KEY (creator_id) REFERENCES members(id) ON DELETE CASCADE,
   constraint tokens_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id) ON DELETE CASCADE,
   constraint tokens_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
+create index tokens_by_assignment ON tokens USING btree (assignment_id);
 create index tokens_by_creator ON tokens USING btree (creator_id);
 create index tokens_by_member ON tokens USING btree (member_id);
+
+create table tool_call_approvals (
+  tool_call_id uuid not null,
+  team_id uuid not null,
+  state text default 'PENDING'::text not null,
+  binding bytea not null,
+  enrollment_asked uuid,
+  timeout_ms integer,
+  expires_at timestamp with time zone not null,
+  decided_by_id uuid,
+  decided_by_name text,
+  decided_at timestamp with time zone,
+  comment text,
+  constraint tool_call_approvals_pkey PRIMARY KEY (tool_call_id),
+  constraint tool_call_approvals_state_check CHECK (state = ANY (ARRAY['PENDING'::text, 'APPROVED'::text, 'DENIED'::text, 'EXPIRED'::text, 'VOIDED'::text])),
+  constraint tool_call_approvals_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+create index tool_call_approvals_by_team ON tool_call_approvals USING btree (team_id);
+create index tool_call_approvals_pending ON tool_call_approvals USING btree (expires_at) WHERE (state = 'PENDING'::text);
 
 create table tool_call_payloads (
   tool_call_id uuid not null,
@@ -525,10 +593,14 @@ create table tool_calls (
   duration_ms double precision,
   kept boolean not null,
   cancel_requested_at timestamp with time zone,
+  assignment_id uuid,
+  assignment_name text,
+  progress jsonb,
   constraint tool_calls_pkey PRIMARY KEY (id),
   constraint tool_calls_check CHECK ((finished_at IS NULL) = (status = ANY (ARRAY['RUNNING'::text, 'PENDING_APPROVAL'::text]))),
   constraint tool_calls_status_check CHECK (status = ANY (ARRAY['RUNNING'::text, 'SUCCEEDED'::text, 'TOOL_ERROR'::text, 'FAILED'::text, 'CANCELLED'::text, 'OUTCOME_UNKNOWN'::text, 'PENDING_APPROVAL'::text, 'DENIED'::text]))
 ) partition by RANGE (id);
+create index tool_calls_by_assignment ON ONLY tool_calls USING btree (assignment_id, id DESC) WHERE (assignment_id IS NOT NULL);
 create index tool_calls_by_team ON ONLY tool_calls USING btree (team_id, id DESC);
 create index tool_calls_running ON ONLY tool_calls USING btree (process_id) WHERE (status = 'RUNNING'::text);
 

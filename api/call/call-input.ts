@@ -2,7 +2,7 @@ import { oneLine } from '#core/connection/text.js';
 import { UserFault } from '#core/errors.js';
 import { MAX_TOOL_NAME } from '#core/mcp/listing.js';
 import { isId } from '#core/store/ids.js';
-import type { Membership, Principal } from '../identity/principal.js';
+import { callingAs, type Membership } from '../identity/principal.js';
 import type { CallRequest } from './call-request.js';
 
 // Letters, digits, punctuation, spaces: no control, format or surrogate characters.
@@ -35,7 +35,7 @@ export function checkInput(request: CallRequest): void {
  */
 export function candidateTeams(request: CallRequest): readonly Membership[] {
   const { principal, teamSlug } = request;
-  const open = openTo(principal);
+  const open = callingAs(principal);
   if (request.connectionTypeId != null) return open;
   if (teamSlug != null) {
     const named = open.filter((membership) => membership.teamSlug === teamSlug);
@@ -46,13 +46,12 @@ export function candidateTeams(request: CallRequest): readonly Membership[] {
   return open;
 }
 
-/** The memberships that count for this request: a token that fixes a team has no others. */
-export function openTo(principal: Principal): readonly Membership[] {
-  return principal.teamId === null ? principal.memberships : principal.memberships.filter((membership) => membership.teamId === principal.teamId);
-}
-
-/** The fault of a connection type that isn't there, or isn't the caller's to see. */
+/** The fault of a connection type that isn't there, isn't the caller's to see, or that their assignment has no slot for. */
 export function unknownType(request: CallRequest): UserFault {
+  if (request.assignmentId != null || request.principal.assignment != null) {
+    const field = ['input', request.connectionType != null ? 'connectionType' : 'connectionTypeId'];
+    return new UserFault('NOT_FOUND', 'The assignment has no slot for such a connection type: look at its slots for those that it may use.', { field });
+  }
   return request.connectionType != null
     ? new UserFault('NOT_FOUND', `There is no connection type ${JSON.stringify(request.connectionType)}: list the team's connectionTypes for the names that there are.`, { field: ['input', 'connectionType'] })
     : new UserFault('NOT_FOUND', 'There is no such connection type: list the team\'s connectionTypes for the ids that there are.', { field: ['input', 'connectionTypeId'] });

@@ -1,6 +1,8 @@
+import type { Assignment } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
-import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import type { ToolCallApproval } from '#core/store/entities/tool-call-approval.entity.js';
+import type { CallProgress, ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Principal } from '../identity/principal.js';
 
 /** One `callTool`, unpacked from its transport; ids are decoded, JSON values are parsed. */
@@ -17,6 +19,8 @@ export interface CallRequest {
   tool: string;
   arguments: Record<string, unknown>;
   enrollmentId?: string | null;
+  /** The assignment that the call is for; where a token acts for one, that. */
+  assignmentId?: string | null;
   idempotencyKey?: string | null;
   /** Shortens the connection type's `calls.timeoutMs`; never lengthens it. */
   timeoutMs?: number | null;
@@ -37,8 +41,12 @@ export interface ToolCallView {
   /** MCP content blocks, values unchanged; null where there is no result to show. */
   content: unknown[] | null;
   structuredContent: unknown;
+  /** How far the call says it is; for those who see its arguments and result. */
+  progress?: CallProgress | null;
+  /** The decision that it takes or took; null where it takes none. */
+  approval?: ToolCallApproval | null;
   /** The rows that the call went by, where it was made just now: whoever shows it needn't read them again. */
-  went?: { type: ConnectionType; enrollment: Enrollment };
+  went?: { type: ConnectionType; enrollment: Enrollment; assignment: Assignment | null };
 }
 
 /** What a tool answered, scrubbed, as it is sealed and shown. */

@@ -7,6 +7,7 @@ import { withContent } from './call-views.js';
 import type { Dispatched, Dispatcher } from './dispatch.js';
 import type { KeptContent } from './kept-content.js';
 import { brokenOff, type Outcome } from './outcome.js';
+import type { ProgressNote, ProgressNotes } from './progress-notes.js';
 import { recordedFault } from './recorded-fault.js';
 import type { Records } from './records.js';
 import type { Route } from './route.js';
@@ -31,6 +32,8 @@ export interface CallRunnerOptions {
   kept: KeptContent;
   /** Acts on what the outcome says about credential and server, before the answer leaves; `error` is what ended the call, or null. */
   observe: (route: Route, error: unknown, toolsChanged: boolean) => Promise<void>;
+  /** Keeps what the server says of how far the call is. */
+  progress: ProgressNotes;
   now: () => Date;
   /** Monotonic milliseconds. */
   clock: () => number;
@@ -52,7 +55,9 @@ export class CallRunner {
     // While the database doesn't take records, nothing is sent before its record is stored.
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
-    const { outcome, error, route, toolsChanged } = await this.#send(call, signal).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const progress = call.record.kept ? this.options.progress.of(call) : null;
+    const { outcome, error, route, toolsChanged } = await this.#send(call, signal, progress)
+      .catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause)).finally(() => progress?.stop());
     const told = this.#ended(call.record, outcome, began);
     const kept = { ...told, error: recordedFault(told.error, call.arguments) };
     if (kept.kept) {
@@ -66,12 +71,12 @@ export class CallRunner {
     const { type, enrollment } = route;
     // With a key, the first answer is the one that is given again.
     const shown = kept.kept ? kept : told;
-    return withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment } }, outcome.content);
+    return withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment, assignment: route.assignment?.row ?? null } }, outcome.content);
   }
 
-  #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal): Promise<Dispatched> {
+  #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal, progress: ProgressNote | null): Promise<Dispatched> {
     const timeoutMs = Math.max(1, deadline - this.options.clock());
-    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal });
+    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal, ...(progress !== null && { onProgress: (said) => progress.said(said) }) });
   }
 
   /** Commits the end with the sealed result; if the database doesn't take it, the record goes on being tried without the result. */

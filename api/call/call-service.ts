@@ -17,7 +17,8 @@ import { Pulse } from '#core/upkeep/pulse.js';
 import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { Vault } from '#core/vault/vault.js';
-import { membershipIn, type Membership, type Principal } from '../identity/principal.js';
+import type { Membership, Principal } from '../identity/principal.js';
+import { Approver, type Commit } from './approver.js';
 import { candidateTeams, checkInput } from './call-input.js';
 import type { CallRequest, ToolCallView } from './call-request.js';
 import { CallRunner, type AcceptedCall } from './call-runner.js';
@@ -25,17 +26,19 @@ import { CallViews } from './call-views.js';
 import { CallWaiter } from './call-waiter.js';
 import { Dispatcher } from './dispatch.js';
 import { Findings, type FindingsOptions } from './findings.js';
+import { Gate } from './gate.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
 import { Logins } from './logins.js';
-import { CallLimits } from './limits.js';
 import { ProcessLife } from './process-life.js';
+import { newRecord } from './new-record.js';
+import { ProgressNotes } from './progress-notes.js';
 import { Records } from './records.js';
 import { RouteFinder, Routes, type EnrollLink, type Route } from './route.js';
 import { RunningCalls } from './running-calls.js';
 import { SchemaChecks } from './schema-checks.js';
 import { TeamCache } from './team-cache.js';
-import { ToolCatalog } from './tool-catalog.js';
+import { ToolCatalog, type ToolDefinition } from './tool-catalog.js';
 
 /** What {@link CallService} is built of. */
 export interface CallServiceOptions {
@@ -52,6 +55,10 @@ export interface CallServiceOptions {
   enrollLink: EnrollLink;
   /** Follows calls; left out, none are. */
   traces?: Traces;
+  /** Whether people sign in with an issuer: then tokens approve nothing. */
+  peopleSignIn?: boolean;
+  /** How long a call may wait for approval, in milliseconds; a day unless it is said. */
+  approvalMs?: number;
   /** Calls that this process may have in flight. */
   maxInFlight: number;
   logger: Logger;
@@ -77,11 +84,13 @@ interface Admitted {
   request: CallRequest;
   call: AcceptedCall;
   /** See {@link CallLimits.enter}. */
-  leave: () => void;
+  leave: (unmade?: boolean) => void;
 }
 
 /** How long an end may wait for other records to go with (design section 6, step 5: 50 ms at the most). */
 const LINGER_MS = 25;
+const PROGRESS_GAP_MS = 500;
+const A_DAY_MS = 86_400_000;
 const CANCEL_WAIT_MS = 10_000;
 
 /**
@@ -89,7 +98,9 @@ const CANCEL_WAIT_MS = 10_000;
  *
  *     refused (UserFault, audited)
  *        ▲
- *     request ──▶ accepted ──▶ RUNNING ──▶ SUCCEEDED, TOOL_ERROR, FAILED, CANCELLED, OUTCOME_UNKNOWN
+ *     request ──▶ accepted ──▶ PENDING_APPROVAL ──▶ DENIED, CANCELLED
+ *                    │               │
+ *                    └───────────────┴──▶ RUNNING ──▶ SUCCEEDED, TOOL_ERROR, FAILED, CANCELLED, OUTCOME_UNKNOWN
  */
 export class CallService {
   readonly #options: CallServiceOptions;
@@ -107,7 +118,8 @@ export class CallService {
   readonly #logins: Logins;
   readonly #catalog: ToolCatalog;
   readonly #checks: SchemaChecks;
-  readonly #limits: CallLimits;
+  readonly #gate: Gate;
+  readonly #approver: Approver;
   readonly #running = new RunningCalls();
   readonly #runner: CallRunner;
   readonly #waiter: CallWaiter;
@@ -124,17 +136,26 @@ export class CallService {
     this.#reservations = new CallReservations(databaseUrl);
     this.#records = new Records({ write: (calls, awaited) => this.#log.write(calls, awaited), logger, lingerMs: LINGER_MS });
     this.#kept = new KeptContent(vault);
-    this.#views = new CallViews(this.#calls, this.#kept);
+    this.#views = new CallViews(this.#calls, store.approvals, this.#kept);
     this.#idempotency = new Idempotency(this.#reservations, vault);
     this.#routes = new RouteFinder(new Routes(store, new CredentialBox(vault), options.enrollLink, clock), this.#cache);
     this.#logins = new Logins({ tokens: options.tokens, sessions, clock });
     this.#catalog = new ToolCatalog(store.tools, this.#cache);
     this.#checks = new SchemaChecks(schemas);
-    this.#limits = new CallLimits({ maxInFlight: options.maxInFlight, clock });
+    this.#gate = new Gate({ maxInFlight: options.maxInFlight, clock });
     const findings = new Findings({ store, sessions, forget: (teamId) => this.#cache.invalidate(teamId), due: options.due ?? (() => Promise.resolve()), now });
     this.#runner = new CallRunner({
       dispatcher: new Dispatcher(sessions, this.#checks, this.#logins, clock), records: this.#records, reservations: this.#reservations, kept: this.#kept,
-      observe: (route, error, toolsChanged) => findings.note(route, error, toolsChanged), now, clock, logger,
+      observe: (route, error, toolsChanged) => {
+        this.#gate.ended(route, error);
+        return findings.note(route, error, toolsChanged);
+      },
+      progress: new ProgressNotes({ calls: this.#calls, gapMs: PROGRESS_GAP_MS, now, logger }), now, clock, logger,
+    });
+    this.#approver = new Approver({
+      store, vault, kept: this.#kept, views: this.#views, processId: this.#processId, expiresInMs: options.approvalMs ?? A_DAY_MS, peopleSignIn: options.peopleSignIn ?? false,
+      forget: (teamId) => this.#cache.invalidate(teamId), pass: (request, candidates) => this.#pass(request, candidates), enter: (route, principal) => this.#enter(route, principal),
+      run: (call, leave) => void this.#run(call, new AbortController().signal, leave).catch(() => undefined),
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
     this.#listener = new Listener({
@@ -144,7 +165,7 @@ export class CallService {
     this.#life = new ProcessLife({
       id: this.#processId, processes: store.processes, calls: this.#calls, logger,
       pulse: new Pulse({ role: 'API', processes: store.processes, keyRing: options.keyRing, logger, ...(options.onOperators !== undefined && { onOperators: options.onOperators }) }),
-      cancel: (id) => this.#running.cancel(id), onBeat: () => this.#limits.prune(),
+      cancel: (id) => this.#running.cancel(id), onBeat: () => this.#gate.prune(), approvals: store.approvals,
     });
   }
 
@@ -209,12 +230,26 @@ export class CallService {
     await this.#records.flush();
     const record = await this.#views.record(principal, id);
     if (record === null) throw new UserFault('NOT_FOUND', 'There is no such call: list the team\'s toolCalls for those that there are.', { field: ['input', 'id'] });
-    if (record.status === 'RUNNING') {
+    if (record.status === 'PENDING_APPROVAL') await this.#options.store.approvals.end(id, 'VOIDED', 'CANCELLED', null);
+    if ((await this.#calls.byId(id))?.status === 'RUNNING') {
       if (this.#running.get(id) === undefined) await this.#calls.requestCancel(id);
       else this.#running.cancel(id);
       await this.#waiter.ended(id, CANCEL_WAIT_MS, null);
     }
     return await this.get(principal, id) ?? { record, arguments: null, contentState: 'NOT_KEPT', content: null, structuredContent: null };
+  }
+
+  /** Approves a call that waits, so that it runs in this process. `commit` commits the decision, with what belongs to it. See {@link Approver.approve}. */
+  async approve(principal: Principal, id: string, comment: string | null, commit: Commit): Promise<ToolCallView> {
+    if (this.#stopped !== null) throw shuttingDown();
+    await this.#approver.approve(principal, id, comment, commit);
+    return (await this.get(principal, id))!;
+  }
+
+  /** Denies a call that waits. See {@link Approver.deny}. */
+  async deny(principal: Principal, id: string, comment: string | null, commit: Commit): Promise<ToolCallView> {
+    await this.#approver.deny(principal, id, comment, commit);
+    return (await this.get(principal, id))!;
   }
 
   /** The call as this caller may see it; null for those who may not, as for one that doesn't exist. */
@@ -261,24 +296,45 @@ export class CallService {
   /** Everything that may refuse a call, up to its reservation. The call that holds its key already, where that is so. */
   async #admit(request: CallRequest, about: About, candidates: readonly Membership[], began: number): Promise<Admitted | ToolCallView> {
     const found = about.route = await this.#routes.find(request, candidates);
-    const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
     // A repetition needs no login, and shouldn't wait for one.
     const repeated = request.idempotencyKey != null && this.#logins.mustWait(found) ? await this.#earlier(request, candidates) : null;
     if (repeated !== null) return repeated;
-    const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
-    const membership = about.membership = membershipIn(request.principal, route.teamId)!;
-    const tool = await this.#catalog.callable(route, request.tool);
-    await this.#checks.arguments(tool, request.arguments);
-    if (this.#stopped !== null) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
+    const membership = about.membership = candidates.find((candidate) => candidate.teamId === found.teamId)!;
+    const { route, tool, deadline } = await this.#pass(request, candidates, found, began);
+    if (this.#stopped !== null) throw shuttingDown();
 
-    const leave = this.#limits.enter(route.typeId, route.spec.calls);
-    const record = this.#record(request, route, membership);
+    const leave = this.#enter(route, request.principal);
+    const record = newRecord(request, route, membership, tool, { id: this.#ids.next(), processId: this.#processId, startedAt: this.#options.now() });
+    const waits = record.status === 'PENDING_APPROVAL';
+    if (waits) await this.#approver.ask(request, record, route, tool).catch((error: unknown) => { leave(true); throw error; });
     const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
-    if (reserved) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline } };
+    if (reserved && !waits) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline } };
     leave(true);
+    if (reserved) return this.#waiting(request, record, deadline);
+    if (waits) await this.#options.store.approvals.remove(record.id);
     const winner = await this.#earlier(request, candidates);
     if (winner === null) throw new InvariantBroken('an idempotency key was held by nobody');
     return winner;
+  }
+
+  /** Takes a request through everything that doesn't count or write: the way through, the login, tool and arguments. */
+  async #pass(request: CallRequest, candidates: readonly Membership[], known?: Route, began = this.#options.clock()): Promise<{ route: Route; tool: ToolDefinition; deadline: number }> {
+    const found = known ?? await this.#routes.find(request, candidates);
+    const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
+    const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
+    const tool = await this.#catalog.callable(route, request.tool);
+    await this.#checks.arguments(tool, request.arguments);
+    return { route, tool, deadline };
+  }
+
+  #enter(route: Route, { tokenId, limits }: Principal): (unmade?: boolean) => void {
+    return this.#gate.enter(route, tokenId === null || limits == null ? null : { id: tokenId, limits });
+  }
+
+  /** The call that waits for approval: after its end, or when its caller has waited long enough. */
+  async #waiting(request: CallRequest, record: ToolCall, deadline: number): Promise<ToolCallView> {
+    if (request.wait) await this.#waiter.ended(record.id, deadline - this.#options.clock(), request.signal);
+    return (await this.#views.views(request.principal, [await this.#calls.byId(record.id) ?? record]))[0]!;
   }
 
   #begin(admitted: Admitted | ToolCallView): Promise<ToolCallView> | ToolCallView {
@@ -326,21 +382,16 @@ export class CallService {
     return (await this.#views.views(request.principal, [record]))[0]!;
   }
 
-  #record(request: CallRequest, route: Route, { memberId }: Membership): ToolCall {
-    const { principal, requestId, tool, wait, idempotencyKey } = request;
-    return {
-      id: this.#ids.next(), teamId: route.teamId, processId: this.#processId, callerId: memberId, callerName: principal.displayName, onBehalfOfId: null, onBehalfOfName: null,
-      tokenId: principal.tokenId, requestId, connectionTypeId: route.typeId, connectionTypeName: route.typeName, enrollmentId: route.enrollmentId,
-      enrollmentLabel: route.enrollmentLabel, tool, status: 'RUNNING', error: null, startedAt: this.#options.now(), finishedAt: null, durationMs: null,
-      kept: idempotencyKey != null || !wait, cancelRequestedAt: null,
-    };
-  }
-
   async #audit({ principal, requestId }: CallRequest, { membership, route }: About, fault: UserFault): Promise<void> {
+    const onBehalfOfName = principal.assignment?.onBehalfOf === true ? principal.displayName : null;
     await this.#options.store.audit.append({
-      teamId: membership?.teamId ?? null, actorId: membership?.memberId ?? null, actorName: principal.displayName, onBehalfOfName: null, tokenId: principal.tokenId,
+      teamId: membership?.teamId ?? null, actorId: membership?.memberId ?? null, actorName: principal.displayName, onBehalfOfName, tokenId: principal.tokenId,
       action: 'callTool', subjectType: route === null ? null : 'ConnectionType', subjectId: route?.typeId ?? null, subjectName: route?.typeName ?? null,
       outcome: 'REFUSED', code: fault.code, requestId,
     });
   }
+}
+
+function shuttingDown(): UserFault {
+  return new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1000 });
 }

@@ -29,7 +29,8 @@ export class CallWaiter {
 
   async #look(id: string, enough: AbortSignal): Promise<void> {
     for (let pause = FIRST_LOOK_MS; !enough.aborted; pause = Math.min(SLOWEST_LOOK_MS, pause * 1.5)) {
-      if ((await this.calls.byId(id))?.status !== 'RUNNING') return;
+      const status = (await this.calls.byId(id))?.status;
+      if (status !== 'RUNNING' && status !== 'PENDING_APPROVAL') return;
       await delay(pause, undefined, { signal: enough }).catch(() => undefined);
     }
   }

@@ -1,5 +1,5 @@
 import { PeerFault } from '#core/errors.js';
-import { CallCancelled, type RawToolResult } from '#core/mcp/session.js';
+import { CallCancelled, type Progress, type RawToolResult } from '#core/mcp/session.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
 import { ProviderUnavailable } from '#core/upkeep/oauth-tokens-wait.js';
 import type { Logins } from './logins.js';
@@ -17,6 +17,8 @@ export interface Dispatch {
   /** What is left of the deadline, in milliseconds. */
   timeoutMs: number;
   signal: AbortSignal;
+  /** Called with what the server says of how far it is; absent where nobody wants to know. */
+  onProgress?: (progress: Progress) => void;
 }
 
 /** An outcome, with the exception that it was made of where there was one. */
@@ -80,10 +82,10 @@ export class Dispatcher {
     return login !== null && login.usableUntil !== null && this.clock() >= login.usableUntil;
   }
 
-  #callTool({ route, tool, name, arguments: args, timeoutMs, signal }: Dispatch, onToolsChanged: () => void): Promise<RawToolResult> {
+  #callTool({ route, tool, name, arguments: args, timeoutMs, signal, onProgress }: Dispatch, onToolsChanged: () => void): Promise<RawToolResult> {
     const { sessionKey: key, headers, spec } = route;
     return this.sessions.use({ key, url: spec.serverUrl, headers, timeoutMs, signal }, (session, left) =>
-      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal, onToolsChanged }));
+      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal, onToolsChanged, ...(onProgress !== undefined && { onProgress }) }));
   }
 
   /** A tool's own failure needn't have the shape of its results. */

@@ -1,14 +1,15 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { UserFault } from '#core/errors.js';
 import { canonicalJson } from '#core/json/canonical.js';
 import { JsonFault } from '#core/json/json-fault.js';
 import type { CallReservations, KeyClaim } from '#core/store/call-reservations.js';
 import type { Vault } from '#core/vault/vault.js';
 import type { Membership } from '../identity/principal.js';
+import { idempotencyScope } from './actor.js';
 import type { CallRequest } from './call-request.js';
 
 /**
- * Idempotency keys: unique per team and member for 24 hours, each with a hash of what was asked. The hash is of the request as it was written (type,
+ * Idempotency keys: unique per team, member, assignment and person on whose behalf for 24 hours, each with a hash of what was asked. The hash is of the request as it was written (type,
  * enrollment, tool, arguments), not of what it resolves to: a retry finds its call even if the type was renamed or the enrollment is gone by then.
  */
 export class Idempotency {
@@ -19,7 +20,7 @@ export class Idempotency {
    * @throws {UserFault} `IDEMPOTENCY_MISMATCH` when it was another request
    */
   async find(request: CallRequest, key: string, candidates: readonly Membership[]): Promise<string | null> {
-    const claim = await this.reservations.claim(candidates.map(scope), key);
+    const claim = await this.reservations.claim(candidates.map((membership) => idempotencyScope(request, membership)), key);
     if (claim === null) return null;
     if (!timingSafeEqual(claim.requestHash, await this.#hash(claim.teamId, request))) {
       throw new UserFault('IDEMPOTENCY_MISMATCH', 'This idempotency key was used for another request within the last 24 hours. Use a new key for a new call.', { field: ['input', 'idempotencyKey'] });
@@ -29,7 +30,7 @@ export class Idempotency {
 
   /** What a new call writes to claim its key. */
   async claim(request: CallRequest, key: string, membership: Membership): Promise<KeyClaim> {
-    return { scope: scope(membership), key, requestHash: await this.#hash(membership.teamId, request) };
+    return { scope: idempotencyScope(request, membership), key, requestHash: await this.#hash(membership.teamId, request) };
   }
 
   /** Keyed, so that a dump of the database doesn't let anybody try out what the arguments were. */
@@ -40,11 +41,6 @@ export class Idempotency {
     });
     return this.vault.keyedHash(teamId, `callTool/1 ${canonical}`);
   }
-}
-
-/** Team and person; a token acts as its member, so that a new token finds the calls of the old. */
-function scope({ teamId, memberId }: Membership): Buffer {
-  return createHash('sha256').update(`idempotency/1 ${teamId} ${memberId}`).digest();
 }
 
 function canonicalArguments(value: object): string {

@@ -8,10 +8,16 @@ export interface CallLimitsOptions {
   clock: () => number;
 }
 
-/** The limits of one connection type (`calls` of its spec); null for none. */
-export interface TypeLimits {
+/** Bounds of calls; null for none. */
+export interface Bounds {
   ratePerMinute: number | null;
   concurrency: number | null;
+}
+
+/** The limits of one connection type (`calls` of its spec). */
+export interface TypeLimits extends Bounds {
+  /** Calls to its server that this process has room for at once. */
+  atOnce?: number;
 }
 
 interface Meter {
@@ -25,7 +31,7 @@ interface Meter {
 const RETRY_WHEN_BUSY_MS = 500;
 const IDLE_MS = 120_000;
 
-/** Rate and concurrency of calls, per connection type, and how many this process makes at once. Counts are per process. */
+/** Rate and concurrency of calls, per connection type and per token, and how many this process makes at once. Counts are per process. */
 export class CallLimits {
   readonly #options: CallLimitsOptions;
   readonly #meters = new Map<string, Meter>();
@@ -43,38 +49,47 @@ export class CallLimits {
    * Admits one call; the function that is returned ends it, and must be called once: with true where no call was made after all, which then doesn't count for the rate.
    * @throws {UserFault} `RATE_LIMITED` or `OVERLOADED`, both retryable; then nothing was counted.
    */
-  enter(typeId: string, limits: TypeLimits): (unmade?: boolean) => void {
-    const meter = this.#refilled(typeId, limits);
-    if (limits.ratePerMinute !== null && meter.tokens < 1) {
-      const retryAfterMs = Math.ceil((1 - meter.tokens) * 60_000 / limits.ratePerMinute);
-      throw new UserFault('RATE_LIMITED', `This connection type allows ${limits.ratePerMinute} calls a minute. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`, { retryable: true, retryAfterMs });
+  enter(typeId: string, limits: TypeLimits, token: { id: string; limits: Bounds } | null = null): (unmade?: boolean) => void {
+    const meters = [this.#admitting(typeId, 'This connection type', limits)];
+    if (token !== null) meters.push(this.#admitting(`token ${token.id}`, 'This token', token.limits));
+    if (meters[0]!.running >= (limits.atOnce ?? Infinity)) throw busy('As many calls to this server are running as there is room for.');
+    if (this.#inFlight >= this.#options.maxInFlight) throw busy('Too many calls are running.');
+    for (const meter of meters) {
+      meter.tokens -= 1;
+      meter.running += 1;
     }
-    if (limits.concurrency !== null && meter.running >= limits.concurrency) {
-      throw new UserFault('OVERLOADED', `This connection type allows ${limits.concurrency} calls at a time, and as many are running. Try again shortly.`, { retryable: true, retryAfterMs: RETRY_WHEN_BUSY_MS });
-    }
-    if (this.#inFlight >= this.#options.maxInFlight) {
-      throw new UserFault('OVERLOADED', 'Too many calls are running. Try again shortly.', { retryable: true, retryAfterMs: RETRY_WHEN_BUSY_MS });
-    }
-    meter.tokens -= 1;
-    meter.running += 1;
     this.#inFlight += 1;
     return (unmade = false) => {
-      if (unmade) meter.tokens += 1;
-      meter.running -= 1;
+      for (const meter of meters) {
+        if (unmade) meter.tokens += 1;
+        meter.running -= 1;
+      }
       this.#inFlight -= 1;
     };
   }
 
-  /** Forgets types that weren't called for a while, whose buckets are full again. */
+  /** Forgets types and tokens that weren't used for a while, whose buckets are full again. */
   prune(): void {
     const before = this.#options.clock() - IDLE_MS;
     for (const [id, meter] of this.#meters) if (meter.running === 0 && meter.refilledAt < before) this.#meters.delete(id);
   }
 
-  #refilled(typeId: string, { ratePerMinute }: TypeLimits): Meter {
+  /** The meter of who may call now. */
+  #admitting(key: string, who: string, limits: Bounds): Meter {
+    const meter = this.#refilled(key, limits);
+    const { ratePerMinute, concurrency } = limits;
+    if (ratePerMinute !== null && meter.tokens < 1) {
+      const retryAfterMs = Math.ceil((1 - meter.tokens) * 60_000 / ratePerMinute);
+      throw new UserFault('RATE_LIMITED', `${who} allows ${ratePerMinute} calls a minute. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`, { retryable: true, retryAfterMs });
+    }
+    if (concurrency !== null && meter.running >= concurrency) throw busy(`${who} allows ${concurrency} calls at a time, and as many are running.`);
+    return meter;
+  }
+
+  #refilled(key: string, { ratePerMinute }: Bounds): Meter {
     const now = this.#options.clock();
-    let meter = this.#meters.get(typeId);
-    if (meter === undefined) this.#meters.set(typeId, meter = { running: 0, tokens: ratePerMinute ?? 0, rate: ratePerMinute, refilledAt: now });
+    let meter = this.#meters.get(key);
+    if (meter === undefined) this.#meters.set(key, meter = { running: 0, tokens: ratePerMinute ?? 0, rate: ratePerMinute, refilledAt: now });
     if (ratePerMinute === null) meter.tokens = 0;
     // Where a manager raised or lowered the rate, the bucket starts full: the new rate counts from now.
     else if (meter.rate !== ratePerMinute) meter.tokens = ratePerMinute;
@@ -83,4 +98,8 @@ export class CallLimits {
     meter.refilledAt = now;
     return meter;
   }
+}
+
+function busy(why: string): UserFault {
+  return new UserFault('OVERLOADED', `${why} Try again shortly.`, { retryable: true, retryAfterMs: RETRY_WHEN_BUSY_MS });
 }

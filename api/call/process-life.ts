@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from '#core/log.js';
 import type { Pulse } from '#core/upkeep/pulse.js';
+import type { Approvals } from '#core/store/approvals.js';
 import type { Processes } from '#core/store/processes.js';
 import type { ToolCalls } from '#core/store/tool-calls.js';
 
@@ -9,6 +10,7 @@ export interface ProcessLifeOptions {
   /** This process's id, new with every start. */
   id: string;
   processes: Pick<Processes, 'removeOthers' | 'endOrphanedCalls'>;
+  approvals: Pick<Approvals, 'expire'>;
   pulse: Pulse;
   calls: ToolCalls;
   /** Cancels a call of this process, if it is still running. */
@@ -23,7 +25,7 @@ const DELETE_EVERY = 12;
 const DELETE_AT_ONCE = 500;
 
 /**
- * Says every five seconds that this process lives, and looks after what others left behind: calls of dead processes become `OUTCOME_UNKNOWN`, requests
+ * Says every five seconds that this process lives, and looks after what others left behind: calls of dead processes become `OUTCOME_UNKNOWN`, waits for approval end, requests
  * to cancel that weren't heard are found, and what is no longer kept is deleted. Any process does this for all.
  */
 export class ProcessLife {
@@ -72,6 +74,7 @@ export class ProcessLife {
     for (const callId of await calls.cancelRequests(id)) cancel(callId);
     const ended = await processes.endOrphanedCalls();
     if (ended > 0) logger.warn({ calls: ended }, 'calls of a process that died are on record as OUTCOME_UNKNOWN');
+    await this.options.approvals.expire();
     if (this.#beats++ % DELETE_EVERY === 0) while ((await calls.deleteExpired(DELETE_AT_ONCE)) >= DELETE_AT_ONCE);
   }
 }

@@ -11,7 +11,12 @@ const LONGEST = 32;
  */
 export function recordedFault(fault: ToolCallFault | null, args: Record<string, unknown>): ToolCallFault | null {
   if (fault === null) return null;
-  const { message } = fault;
+  const message = withoutArguments(fault.message, args);
+  return message === fault.message ? fault : { ...fault, message };
+}
+
+/** A text of which nothing is left from the first text of the arguments on. */
+export function withoutArguments(message: string, args: Record<string, unknown>): string {
   let end = message.length;
   for (const text of textsIn(args)) {
     if (text.length < SHORTEST) continue;
@@ -22,7 +27,7 @@ export function recordedFault(fault: ToolCallFault | null, args: Record<string, 
       if (at >= 0 && at < end) end = at;
     }
   }
-  return end === message.length ? fault : { ...fault, message: `${message.slice(0, end)}… (what follows repeats arguments, and isn't kept)` };
+  return end === message.length ? message : `${message.slice(0, end)}… (what follows repeats arguments, and isn't kept)`;
 }
 
 /** Every text among the values. Names of members are the schema's words, and an error can hardly do without them. */

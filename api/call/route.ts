@@ -1,11 +1,12 @@
 import { condition } from '#core/connection/condition.js';
 import { credentialHeaders, credentialSecrets } from '#core/connection/credential.js';
 import type { ConnectionTypeSpec } from '#core/connection/spec.js';
-import { currentTarget, sameTarget } from '#core/connection/target.js';
-import { UserFault, type NextAction } from '#core/errors.js';
+import type { NextAction } from '#core/errors.js';
+import type { Assignment, AssignmentSlot } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
-import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
+import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
+import type { DestructiveTools } from '#core/store/entities/team.entity.js';
 import type { Repositories } from '#core/store/store.js';
 import { Scrubber } from '#core/tool/scrub.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
@@ -13,9 +14,11 @@ import { usableUntil } from '#core/upkeep/oauth-tokens-decision.js';
 import type { ProviderUnavailable } from '#core/upkeep/oauth-tokens-wait.js';
 import { VaultError } from '#core/vault/vault-error.js';
 import type { Membership } from '../identity/principal.js';
+import { actorKey, actorOf, unknownAssignment, type Actor } from './actor.js';
 import { knownId, unknownType } from './call-input.js';
 import type { CallRequest } from './call-request.js';
-import { chooseEnrollment } from './choose-enrollment.js';
+import { passage } from './passage.js';
+import { Situations, type Approach } from './situations.js';
 import type { TeamCache } from './team-cache.js';
 
 /** Everything that a call needs to know besides its tool: resolved once, and used until something of the team changes. */
@@ -25,6 +28,12 @@ export interface Route {
   enrollment: Enrollment;
   teamId: string;
   memberId: string;
+  /** For whom it is. */
+  actor: Actor;
+  /** What the call is for, and what that allows of the type; null for a person's own call. */
+  assignment: { row: Assignment; slot: AssignmentSlot } | null;
+  /** The team's policy. */
+  destructiveTools: DestructiveTools;
   typeId: string;
   typeName: string;
   spec: ConnectionTypeSpec;
@@ -67,13 +76,17 @@ export type EnrollLink = (membership: Membership, connectionTypeName: string) =>
 
 /** Resolves calls to routes. Reads; decides; writes nothing. */
 export class Routes {
+  readonly #situations: Situations;
+
   constructor(
     private readonly store: Repositories,
     private readonly box: CredentialBox,
     private readonly enrollLink: EnrollLink,
     /** Monotonic milliseconds. */
     private readonly clock: () => number,
-  ) {}
+  ) {
+    this.#situations = new Situations(store);
+  }
 
   /** @throws {UserFault} for every reason why there is no way through (design section 6, step 1) */
   resolve(request: CallRequest, memberships: readonly Membership[]): Promise<Route> {
@@ -86,26 +99,24 @@ export class Routes {
 
   async #resolve(request: CallRequest, memberships: readonly Membership[]): Promise<Route> {
     const { type, membership } = await this.#type(request, memberships);
-    const usable = await this.#enrollments(type, membership, request.enrollmentId ?? null);
+    const actor = actorOf(request, membership);
+    const assignment = actor.assignmentId === null ? null : await this.#assignment(request, actor.assignmentId, type);
     const link = (label: string): NextAction => ({ label, url: this.enrollLink(membership, type.name) });
-    const enrollment = chooseEnrollment({
-      memberId: membership.memberId, typeName: type.spec.displayName, candidates: usable, enrollmentId: request.enrollmentId ?? null,
-      connect: link(`Connect to ${type.spec.displayName}`),
-    });
-    const [[status], [credential], [typeStatus], life] = await Promise.all([
-      this.store.enrollments.statuses([enrollment.id]), this.store.enrollments.credentials([enrollment.id]), this.store.connectionTypes.statuses([type.id]),
+    const [situation] = await this.#situations.of({ types: [type], ...this.#approach(request, actor), link: (_type, label) => link(label) });
+    const { enrollment, status, credential } = passage(situation!);
+    const [[team], [typeStatus], life] = await Promise.all([
+      this.store.teams.byIds([type.teamId]), this.store.connectionTypes.statuses([type.id]),
       type.spec.authMethod === 'OAUTH' ? this.store.oauthGrants.atNow(enrollment.id) : null,
     ]);
     // Deleted while we were reading: as if it had been gone before.
-    if (status === undefined || credential === undefined || typeStatus === undefined) throw unknownType(request);
-    const owned = enrollment.ownerId === membership.memberId;
-    refuseUnusable({ type, enrollment, status, credential, owned, link });
+    if (team === undefined || typeStatus === undefined) throw unknownType(request);
+    const owned = enrollment.ownerId === actor.personId;
 
     const target = enrollment.confirmedTarget;
     const value = await this.box.open({ teamId: type.teamId, enrollmentId: enrollment.id, version: credential.version, target }, credential.sealed, type.spec);
     const reachable = condition(typeStatus.conditions, 'Reachable')?.status;
     return {
-      type, enrollment, teamId: type.teamId, memberId: membership.memberId, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
+      type, enrollment, teamId: type.teamId, memberId: membership.memberId, actor, assignment, destructiveTools: team.destructiveTools, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
       reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
       enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
       headers: credentialHeaders(type.spec, value), scrubber: new Scrubber(credentialSecrets(type.spec, value)),
@@ -122,14 +133,19 @@ export class Routes {
     return { usableUntil: until === null ? null : this.clock() + until.getTime() - now.getTime(), unavailable: null, repair };
   }
 
-  /** The member's own and the shared ones; where one is asked for, only that is read, since a member may have many. */
-  async #enrollments(type: ConnectionType, { memberId }: Membership, asked: string | null): Promise<Enrollment[]> {
-    if (asked !== null) {
-      const enrollment = knownId(asked) ? await this.store.enrollments.byId(asked) : null;
-      return enrollment?.connectionTypeId === type.id ? [enrollment] : [];
-    }
-    const [own, shared] = await Promise.all([this.store.enrollments.ofOwner(memberId, [type.id]), this.store.enrollments.shared(type.id)]);
-    return [...new Map([...own, ...shared].map((enrollment) => [enrollment.id, enrollment])).values()];
+  /** A program is told of the person in the third person. */
+  #approach({ principal, enrollmentId }: CallRequest, { personId, assignmentId, onBehalfOf }: Actor): Pick<Approach, 'person' | 'assignmentId' | 'asked'> {
+    const person = personId === null ? null : { id: personId, name: onBehalfOf ? principal.displayName : null };
+    return { person, assignmentId, asked: enrollmentId ?? null };
+  }
+
+  /** A type that the assignment has no slot for is as unknown to it as one that isn't there. */
+  async #assignment(request: CallRequest, assignmentId: string, type: ConnectionType): Promise<{ row: Assignment; slot: AssignmentSlot }> {
+    const row = knownId(assignmentId) ? await this.store.assignments.byId(assignmentId) : null;
+    if (row === null || row.teamId !== type.teamId) throw unknownAssignment();
+    const slot = await this.store.assignments.slot(row.id, type.id);
+    if (slot === null) throw unknownType(request);
+    return { row, slot };
   }
 
   async #type(request: CallRequest, candidates: readonly Membership[]): Promise<{ type: ConnectionType; membership: Membership }> {
@@ -159,50 +175,11 @@ export class RouteFinder {
     const membership = candidates.length === 1 ? candidates[0] : candidates.find((candidate) => candidate.teamId === teamId);
     if (membership !== undefined) {
       const type = connectionTypeId == null ? `name ${connectionType}` : `id ${connectionTypeId}`;
-      return this.cache.through(membership.teamId, `route|${membership.memberId}|${type}|${enrollmentId == null ? 'any' : `only ${enrollmentId}`}`, () => this.routes.resolve(request, [membership]));
+      return this.cache.through(membership.teamId, `route|${membership.memberId}|${actorKey(actorOf(request, membership))}|${type}|${enrollmentId == null ? 'any' : `only ${enrollmentId}`}`, () => this.routes.resolve(request, [membership]));
     }
     const route = await this.routes.resolve(request, candidates);
     this.#teams.set(route.typeId, route.teamId);
     if (this.#teams.size > MAX_TYPES) this.#teams.delete(this.#teams.keys().next().value!);
     return route;
   }
-}
-
-interface Situation {
-  type: ConnectionType;
-  enrollment: Enrollment;
-  status: EnrollmentStatus;
-  credential: Credential;
-  owned: boolean;
-  link: (label: string) => NextAction;
-}
-
-/** Why an enrollment can't be used now, with what its owner should do. */
-function refuseUnusable({ type, enrollment, status, credential, owned, link }: Situation): void {
-  const name = type.spec.displayName;
-  if (!sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) {
-    const message = owned
-      ? `Where the credential for ${name} goes has changed since you enrolled. Look at the new address and confirm it.`
-      : `Where the shared credential for ${name} goes has changed. Its owner has to confirm the new address.`;
-    throw new UserFault('ENROLLMENT_SUSPENDED', message, owned ? { action: link('Confirm the new address') } : {});
-  }
-  const cleared = credential.kind !== 'NONE' && credential.sealed === null;
-  if (type.spec.authMethod === 'OAUTH') return refuseLogin({ type, enrollment, status, credential, owned, link }, cleared);
-  if (cleared || condition(status.conditions, 'Authorized')?.status === 'FALSE') {
-    const message = owned
-      ? `${cleared ? 'There is no credential' : 'The server no longer accepts your credential'} for ${name}. Enter a new one.`
-      : `The shared credential for ${name} no longer works. Its owner has to enter a new one.`;
-    throw new UserFault('ACTION_REQUIRED', message, owned ? { action: link('Enter a new credential') } : {});
-  }
-}
-
-/** A login that was never made, or that only its owner can renew: the condition says why. */
-function refuseLogin({ type, status, owned, link }: Situation, none: boolean): void {
-  const authorized = condition(status.conditions, 'Authorized');
-  if (!none && authorized?.status !== 'FALSE') return;
-  const name = type.spec.displayName;
-  const message = owned
-    ? none ? `You haven't signed in to ${name} yet.` : `Your login for ${name} no longer works. ${authorized?.message ?? ''}`.trim()
-    : `The shared login for ${name} no longer works. Its owner has to sign in again.`;
-  throw new UserFault('ACTION_REQUIRED', message, owned ? { action: link(none ? 'Sign in' : 'Sign in again') } : {});
 }

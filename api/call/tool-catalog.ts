@@ -5,6 +5,7 @@ import { callTraits } from '#core/mcp/param-headers.js';
 import type { CallTraits, RawTool } from '#core/mcp/session.js';
 import type { Tools } from '#core/store/tools.js';
 import { toolAllowed } from '#core/tool/policy.js';
+import { hintsOf, type ToolHints } from './approval-rule.js';
 import type { Route } from './route.js';
 import type { TeamCache } from './team-cache.js';
 
@@ -15,6 +16,8 @@ export interface ToolDefinition {
   inputSchema: Record<string, unknown>;
   outputSchema: Record<string, unknown> | null;
   traits: CallTraits;
+  /** The server's word. */
+  hints: ToolHints;
 }
 
 interface KnownTool {
@@ -40,6 +43,10 @@ export class ToolCatalog {
     const tool = await this.cache.through(route.teamId, `tool|${route.toolScopeId}|${name}`, () => this.#read(route, name));
     if (!toolAllowed(toolPolicy, name)) {
       throw new UserFault('TOOL_DENIED', `The tool ${JSON.stringify(name)} may not be called: the tool policy of ${displayName} excludes it. Ask a manager.`, { field });
+    }
+    const allowed = route.assignment?.slot.allowedTools ?? null;
+    if (allowed !== null && !toolAllowed({ allow: allowed }, name)) {
+      throw new UserFault('TOOL_DENIED', `The tool ${JSON.stringify(name)} may not be called: the assignment's slot for ${displayName} excludes it. Ask a manager.`, { field });
     }
     if (toolPolicy.onChange === 'BLOCK' && tool.definition.hash !== tool.acceptedHash) {
       throw new UserFault('TOOL_CHANGED', `The server has changed the tool ${JSON.stringify(name)}, and no manager has accepted the change yet.`, { field });
@@ -68,7 +75,7 @@ export class ToolCatalog {
     if (definition === undefined) {
       const raw = parseLossless(text) as RawTool;
       const outputSchema = raw['outputSchema'];
-      definition = { hash, inputSchema: raw.inputSchema, outputSchema: isObject(outputSchema) ? outputSchema : null, traits: callTraits(raw) };
+      definition = { hash, inputSchema: raw.inputSchema, outputSchema: isObject(outputSchema) ? outputSchema : null, traits: callTraits(raw), hints: hintsOf(raw['annotations']) };
       this.#definitions.set(key, definition);
       if (this.#definitions.size > MAX_DEFINITIONS) this.#definitions.delete(this.#definitions.keys().next().value!);
     }

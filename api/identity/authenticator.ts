@@ -96,15 +96,18 @@ export class Authenticator {
       const memberships = await this.#memberships(await store.members.ofPerson(LOCAL_ADMIN.subject, true));
       return { principal: { ...base, ...LOCAL_ADMIN, installationAdmin: true, teamId: null, memberships }, expiresAt: token.expiresAt };
     }
-    const behind = new Set([token.memberId!, token.creatorId!, ...token.voucherIds]);
+    const actsAs = token.memberId ?? token.creatorId!;
+    const behind = new Set([actsAs, token.creatorId!, ...token.voucherIds]);
     const rows = await store.members.byIds([...behind]);
-    const member = rows.find((row) => row.id === token.memberId);
+    const member = rows.find((row) => row.id === actsAs);
     // The token goes with each of them, so this is a removal that is going on right now.
     if (member === undefined || rows.length < behind.size) throw refused('The Fairlead token ended with a membership. Ask an administrator of the team.');
     const [membership] = await this.#memberships([{ ...member, role: rows.map((row) => row.role).reduce(lowerRole) }]);
+    const limits = token.ratePerMinute === null && token.concurrency === null ? null : { ratePerMinute: token.ratePerMinute, concurrency: token.concurrency };
+    const scope = token.kind === 'ASSIGNMENT' && membership !== undefined ? { id: token.assignmentId!, onBehalfOf: token.onBehalfOf, creator: membership } : null;
     const principal = {
-      ...base, local: member.local, subject: member.subject, displayName: member.displayName, installationAdmin: false, teamId: token.teamId,
-      memberships: membership === undefined ? [] : [membership],
+      ...base, limits, assignment: scope, local: member.local, subject: member.subject, displayName: member.displayName, installationAdmin: false, teamId: token.teamId,
+      memberships: membership === undefined || token.kind === 'ASSIGNMENT' ? [] : [membership],
     };
     return { principal, expiresAt: token.expiresAt };
   }

@@ -2,7 +2,7 @@ import { UserFault } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
-import { LiveVersions } from '#core/store/live-versions.js';
+import { callDigest, LiveVersions } from '#core/store/live-versions.js';
 import type { Store } from '#core/store/store.js';
 import type { CallService } from '../call/call-service.js';
 import type { ToolCallView } from '../call/call-request.js';
@@ -166,8 +166,9 @@ export class LiveStreams {
         if (view === null) throw new UserFault('NOT_FOUND', NO_CALL, { field: ['id'] });
         context.loaders.forget();
         const lookedAt = performance.now();
-        if (view.record.status !== told) yield view;
-        told = view.record.status;
+        const digest = callDigest(view.record);
+        if (digest !== told) yield view;
+        told = digest;
         if (view.record.finishedAt !== null) return;
         feed.wake();
         for (;;) {

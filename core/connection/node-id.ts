@@ -1,5 +1,5 @@
 /** Types that have a global id (https://relay.dev/graphql/objectidentification.htm). */
-export const NODE_TYPES = ['Team', 'Member', 'Token', 'ConnectionType', 'Tool', 'Enrollment', 'ToolCall', 'AuditEvent'] as const;
+export const NODE_TYPES = ['Team', 'Member', 'Token', 'ConnectionType', 'Tool', 'Enrollment', 'ToolCall', 'Assignment', 'AuditEvent'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 /** An opaque global id: what GraphQL, manifests and their status name an object by. */

@@ -29,9 +29,9 @@ export class Enrollments {
     return this.manager.find(Enrollment, { where: { ownerId, connectionTypeId: In([...connectionTypeIds]) }, order: { id: 'ASC' } });
   }
 
-  /** Those shared with the team for one type, oldest first. */
-  shared(connectionTypeId: string): Promise<Enrollment[]> {
-    return this.manager.find(Enrollment, { where: { connectionTypeId, shared: true }, order: { id: 'ASC' } });
+  /** Those shared with the team for these types, oldest first. */
+  shared(connectionTypeIds: readonly string[]): Promise<Enrollment[]> {
+    return this.manager.find(Enrollment, { where: { connectionTypeId: In([...connectionTypeIds]), shared: true }, order: { id: 'ASC' } });
   }
 
   ofType(connectionTypeId: string): Promise<Enrollment[]> {

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import type { ToolCall } from './entities/tool-call.entity.js';
 
 /** One row as far as watching it goes: whose it is, and a digest of what its viewers see of it. */
 export interface LiveVersion {
@@ -7,6 +8,11 @@ export interface LiveVersion {
   ownerId: string | null;
   shared: boolean;
   digest: string;
+}
+
+/** What {@link LiveVersions.calls} says of a record. */
+export function callDigest({ status, progress }: Pick<ToolCall, 'status' | 'progress'>): string {
+  return progress === null ? status : `${status} ${progress.updatedAt}`;
 }
 
 /** Probe timings are left out of it: a check that found nothing new is no news. */
@@ -45,9 +51,9 @@ export class LiveVersions {
     return (await this.manager.query(ENROLLMENTS, [teamId])) as LiveVersion[];
   }
 
-  /** Where these calls stand, by id; what isn't stored (yet) is left out. */
+  /** Where these calls stand and how far they say they are, by id (see `callDigest`); what isn't stored (yet) is left out. */
   async calls(ids: readonly string[]): Promise<Map<string, string>> {
-    const rows = (await this.manager.query('select id, status from tool_calls where id = any($1::uuid[])', [ids])) as { id: string; status: string }[];
+    const rows = (await this.manager.query(`select id, status || coalesce(' ' || (progress->>'updatedAt'), '') as status from tool_calls where id = any($1::uuid[])`, [ids])) as { id: string; status: string }[];
     return new Map(rows.map((row) => [row.id, row.status]));
   }
 }

@@ -1,9 +1,12 @@
 import 'reflect-metadata';
 import { DataSource, type EntityManager } from 'typeorm';
+import { Approvals } from './approvals.js';
+import { Assignments } from './assignments.js';
 import { AuditTrail } from './audit-trail.js';
 import { isDeadlock } from './conflict.js';
 import { ConnectionTypes } from './connection-types.js';
 import { Enrollments } from './enrollments.js';
+import { Assignment, AssignmentPin, AssignmentSlot } from './entities/assignment.entity.js';
 import { AuditEvent } from './entities/audit-event.entity.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { Credential, Enrollment, EnrollmentStatus } from './entities/enrollment.entity.js';
@@ -15,6 +18,7 @@ import { TeamKey } from './entities/team-key.entity.js';
 import { Team } from './entities/team.entity.js';
 import { Token } from './entities/token.entity.js';
 import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
+import { ToolCallApproval } from './entities/tool-call-approval.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
 import { MirrorNamespaces } from './mirror-namespaces.js';
@@ -63,6 +67,8 @@ export class Repositories {
   readonly oauthLeftovers: OAuthLeftovers;
   readonly processes: Processes;
   readonly schedule: Schedule;
+  readonly assignments: Assignments;
+  readonly approvals: Approvals;
   readonly mirrorNamespaces: MirrorNamespaces;
   readonly mirrorObjects: MirrorObjects;
   readonly toolCalls: ToolCalls;
@@ -84,6 +90,8 @@ export class Repositories {
     this.oauthLeftovers = new OAuthLeftovers(manager);
     this.processes = new Processes(manager);
     this.schedule = new Schedule(manager);
+    this.assignments = new Assignments(manager);
+    this.approvals = new Approvals(manager);
     this.mirrorNamespaces = new MirrorNamespaces(manager);
     this.mirrorObjects = new MirrorObjects(manager);
     this.toolCalls = new ToolCalls(manager);
@@ -117,9 +125,9 @@ export class Store extends Repositories {
       applicationName: 'fairlead',
       poolSize: options.poolSize,
       entities: [
-        AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member, MirrorNamespace, MirrorObject,
+        Assignment, AssignmentPin, AssignmentSlot, AuditEvent, ConnectionType, ConnectionTypeStatus, Credential, Enrollment, EnrollmentStatus, Member, MirrorNamespace, MirrorObject,
         OAuthAuthorization, OAuthClient, OAuthDiscovery, OAuthGrant, OAuthLeftover, Team, TeamKey, Token,
-        Tool, ToolCall, ToolCallPayload,
+        Tool, ToolCall, ToolCallApproval, ToolCallPayload,
       ],
       migrations: MIGRATIONS,
       migrationsTableName: 'schema_migrations',

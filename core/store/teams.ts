@@ -1,5 +1,5 @@
 import { In, type EntityManager } from 'typeorm';
-import { Team } from './entities/team.entity.js';
+import { Team, type DestructiveTools } from './entities/team.entity.js';
 import { newId } from './ids.js';
 
 /** Teams, by id and slug. */
@@ -14,9 +14,13 @@ export class Teams {
     return this.manager.findBy(Team, { id: In([...ids]) });
   }
 
+  async update(id: string, values: { destructiveTools: DestructiveTools }): Promise<void> {
+    await this.manager.update(Team, { id }, values);
+  }
+
   /** Throws a unique violation when the slug is taken. */
   async insert(slug: string, displayName: string): Promise<Team> {
-    const team = this.manager.create(Team, { id: newId(), slug, displayName, createdAt: new Date() });
+    const team = this.manager.create(Team, { id: newId(), slug, displayName, destructiveTools: 'ALLOW', createdAt: new Date() });
     await this.manager.insert(Team, team);
     return team;
   }

@@ -2,6 +2,10 @@ import type { EntityManager } from 'typeorm';
 import { Token } from './entities/token.entity.js';
 import { newId } from './ids.js';
 
+type Bounds = 'assignmentId' | 'onBehalfOf' | 'ratePerMinute' | 'concurrency';
+/** What a new token is made of. */
+export type NewToken = Omit<Token, 'id' | 'createdAt' | 'lastUsedAt' | Bounds> & Partial<Pick<Token, Bounds>>;
+
 /** Fairlead tokens, by hash. */
 export class Tokens {
   constructor(private readonly manager: EntityManager) {}
@@ -15,8 +19,8 @@ export class Tokens {
     return this.manager.findOneBy(Token, { id });
   }
 
-  async insert(values: Omit<Token, 'id' | 'createdAt' | 'lastUsedAt'>): Promise<Token> {
-    const token = this.manager.create(Token, { ...values, id: newId(), lastUsedAt: null, createdAt: new Date() });
+  async insert(values: NewToken): Promise<Token> {
+    const token = this.manager.create(Token, { assignmentId: null, onBehalfOf: false, ratePerMinute: null, concurrency: null, ...values, id: newId(), lastUsedAt: null, createdAt: new Date() });
     await this.manager.insert(Token, token);
     return token;
   }

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { ToolCall, ToolCallPayload, type ToolCallStatus } from './entities/tool-call.entity.js';
+import { ToolCall, ToolCallPayload, type CallProgress, type ToolCallStatus } from './entities/tool-call.entity.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
 import { storable } from './storable.js';
 
@@ -7,6 +7,7 @@ import { storable } from './storable.js';
 export interface ToolCallFilter {
   status?: ToolCallStatus | null;
   connectionTypeId?: string | null;
+  assignmentId?: string | null;
 }
 
 /** How a call ended; times are the calling process's. */
@@ -16,7 +17,7 @@ export type ToolCallEnd = Pick<ToolCall, 'status' | 'error' | 'finishedAt' | 'du
 const COLUMNS = {
   id: 'uuid', team_id: 'uuid', process_id: 'uuid', caller_id: 'uuid', caller_name: 'text', on_behalf_of_id: 'uuid', on_behalf_of_name: 'text', token_id: 'uuid',
   request_id: 'text', connection_type_id: 'uuid', connection_type_name: 'text', enrollment_id: 'uuid', enrollment_label: 'text', tool: 'text', status: 'text',
-  error: 'jsonb', started_at: 'timestamptz', finished_at: 'timestamptz', duration_ms: 'double precision', kept: 'boolean',
+  error: 'jsonb', started_at: 'timestamptz', finished_at: 'timestamptz', duration_ms: 'double precision', kept: 'boolean', assignment_id: 'uuid', assignment_name: 'text',
 } as const;
 /** The names of these columns, for a statement. */
 export const CALL_NAMES = Object.keys(COLUMNS).join(', ');
@@ -33,6 +34,7 @@ export function recordOf(call: ToolCall): Record<keyof typeof COLUMNS, unknown> 
     connection_type_id: call.connectionTypeId, connection_type_name: call.connectionTypeName, enrollment_id: call.enrollmentId, enrollment_label: storable(call.enrollmentLabel),
     tool: storable(call.tool), status: call.status, error: call.error === null ? null : { ...call.error, message: storable(call.error.message) },
     started_at: call.startedAt, finished_at: call.finishedAt, duration_ms: call.durationMs, kept: call.kept,
+    assignment_id: call.assignmentId, assignment_name: call.assignmentName === null ? null : storable(call.assignmentName),
   };
 }
 
@@ -74,6 +76,7 @@ export class ToolCalls {
     if (participantId !== null) query.andWhere('(c.caller_id = :participantId or c.on_behalf_of_id = :participantId)', { participantId });
     if (filter.status != null) query.andWhere('c.status = :status', { status: filter.status });
     if (filter.connectionTypeId != null) query.andWhere('c.connection_type_id = :connectionTypeId', { connectionTypeId: filter.connectionTypeId });
+    if (filter.assignmentId != null) query.andWhere('c.assignment_id = :assignmentId', { assignmentId: filter.assignmentId });
     return query;
   }
 
@@ -89,6 +92,11 @@ export class ToolCalls {
   async requestCancel(id: string): Promise<void> {
     await this.manager.query(`update tool_calls set cancel_requested_at = coalesce(cancel_requested_at, now()) where id = $1 and status = 'RUNNING'`, [id]);
     await this.manager.query(`select pg_notify('fairlead_cancel', $1)`, [id]);
+  }
+
+  /** Says how far a running call is. */
+  async noteProgress(id: string, progress: CallProgress): Promise<void> {
+    await this.manager.query(`update tool_calls set progress = $2 where id = $1 and status = 'RUNNING'`, [id, JSON.stringify(progress)]);
   }
 
   /** Running calls of one process that somebody wants cancelled: finds what a lost notification would have said. */

@@ -1,4 +1,4 @@
-import { IsNull, type EntityManager } from 'typeorm';
+import { In, IsNull, type EntityManager } from 'typeorm';
 import { Tool, type ToolChange } from './entities/tool.entity.js';
 import { newId } from './ids.js';
 import { storableJson } from './storable.js';
@@ -38,6 +38,11 @@ export class Tools {
 
   inScope(scopeId: string): Promise<Tool[]> {
     return this.manager.find(Tool, { where: { scopeId }, order: { name: 'ASC' } });
+  }
+
+  /** What these lists have, without what servers no longer list; by name. */
+  inScopes(scopeIds: readonly string[]): Promise<Tool[]> {
+    return scopeIds.length === 0 ? Promise.resolve([]) : this.manager.find(Tool, { where: { scopeId: In([...scopeIds]), removedAt: IsNull() }, order: { name: 'ASC' } });
   }
 
   byName(scopeId: string, name: string): Promise<Tool | null> {

@@ -150,7 +150,7 @@ export class Upkeep {
   /** The list as the first shared enrollment that works sees it. */
   async #listThroughShared(type: ConnectionType): Promise<SharedList> {
     let list: SharedList = 'NONE';
-    for (const candidate of await this.options.store.enrollments.shared(type.id)) {
+    for (const candidate of await this.options.store.enrollments.shared([type.id])) {
       const opened = await this.#open(candidate.id);
       if (opened === null) continue;
       const { trial } = await this.#tried(opened);

@@ -16,7 +16,7 @@ const PARTS = new Set([
   'Enrollment.action', 'Enrollment.manifest', 'Enrollment.conditions',
   'Team.namespace',
   'Tool.inputSchema', 'Tool.outputSchema', 'Tool.annotations', 'Tool.change',
-  'ToolCall.assignment', 'ToolCall.error', 'ToolCall.progress', 'ToolCall.approval',
+  'Assignment.slots', 'ToolCall.assignment', 'ToolCall.error', 'ToolCall.progress', 'ToolCall.approval',
 ]);
 
 let world: AccessWorld;

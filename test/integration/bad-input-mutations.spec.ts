@@ -46,6 +46,20 @@ async function newEnrollment(member: TestMember, connectionTypeId: string) {
   return (await member.must('Enroll', { input: { connectionTypeId, label: fresh('label'), accessToken: TOKEN } })).enrollment as { id: string };
 }
 
+async function newAssignment(member: TestMember) {
+  const slots = [{ connectionTypeId: (await typeOf(member)).id, requireApproval: ['*'] }];
+  return (await member.must('CreateAssignment', { input: { team: 'default', name: fresh('job'), slots } })).assignment as { id: string; version: number };
+}
+
+/** Of somebody else, since nobody decides about a call of their own. */
+async function newPendingCall(member: TestMember): Promise<string> {
+  const caller = await api.member('MEMBER', { subject: fresh('caller') });
+  const type = await typeOf(member);
+  await newEnrollment(caller, type.id);
+  const input = { connectionTypeId: type.id, tool: 'echo', assignmentId: (await newAssignment(member)).id, wait: false };
+  return (await caller.must('CallTool', { input })).toolCall.id;
+}
+
 /** A good input of each mutation, made anew for this member. */
 const GOOD: Record<string, (member: TestMember) => Promise<Record<string, unknown>>> = {
   createTeam: async () => ({ slug: fresh('team'), displayName: 'Team' }),
@@ -88,6 +102,21 @@ const GOOD: Record<string, (member: TestMember) => Promise<Record<string, unknow
     const input = await GOOD['callTool']!(member);
     return { id: (await member.must('CallTool', { input: { ...input, team: undefined } })).toolCall.id };
   },
+  updateTeam: async () => ({ team: 'default', destructiveTools: 'ALLOW' }),
+  createAssignment: async (member) => ({ team: 'default', name: fresh('job'), slots: [{ connectionTypeId: (await typeOf(member)).id, allowedTools: ['echo'], requireApproval: ['*'] }] }),
+  updateAssignment: async (member) => {
+    const { id, version } = await newAssignment(member);
+    return { id, expectedVersion: version, name: fresh('job'), slots: [{ connectionTypeId: (await typeOf(member)).id, allowedTools: ['echo'], requireApproval: ['*'] }] };
+  },
+  deleteAssignment: async (member) => ({ id: (await newAssignment(member)).id }),
+  pinEnrollment: async (member) => ({ assignmentId: (await newAssignment(member)).id, enrollmentId: (await newEnrollment(member, (await typeOf(member)).id)).id }),
+  unpinEnrollment: async (member) => {
+    const input = await GOOD['pinEnrollment']!(member);
+    await member.must('PinEnrollment', { input });
+    return input;
+  },
+  approveToolCall: async (member) => ({ id: await newPendingCall(member), comment: 'Go on.' }),
+  denyToolCall: async (member) => ({ id: await newPendingCall(member), comment: 'Not now.' }),
   bindNamespace: async () => ({ team: 'default', namespace: fresh('namespace') }),
   unbindNamespace: async () => ({ team: 'default' }),
   confirmDeletions: async () => ({ team: 'default' }),
@@ -96,7 +125,7 @@ const GOOD: Record<string, (member: TestMember) => Promise<Record<string, unknow
 };
 
 /** What a refused mutation must leave as it was. */
-const TABLES = ['teams', 'members', 'tokens', 'connection_types', 'connection_type_status', 'enrollments', 'enrollment_status', 'credentials', 'tools', 'tool_calls', 'tool_call_payloads', 'idempotency_keys'];
+const TABLES = ['teams', 'members', 'tokens', 'connection_types', 'connection_type_status', 'enrollments', 'enrollment_status', 'credentials', 'tools', 'tool_calls', 'tool_call_payloads', 'tool_call_approvals', 'idempotency_keys', 'assignments', 'assignment_slots', 'assignment_pins'];
 const COUNTS = `select ${TABLES.map((table) => `(select count(*) from ${table}) as ${table}`).join(', ')},
   (select sum(version) from connection_types) as type_versions, (select sum(version) from credentials) as credential_versions`;
 const counted = async (): Promise<string> => JSON.stringify((await database.query(COUNTS)).rows[0]);

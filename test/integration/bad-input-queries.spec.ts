@@ -18,6 +18,7 @@ beforeAll(async () => {
   stranger = await api.member('ADMIN', { team: 'others' });
   typeId = (await ada.must('CreateConnectionType', { input: { team: 'default', displayName: 'Stock', serverUrl: server.url, authMethod: 'NONE' } })).connectionType.id;
   enrollmentId = (await ada.must('Enroll', { input: { connectionTypeId: typeId } })).enrollment.id;
+  await ada.must('CreateAssignment', { input: { team: 'default', name: 'Job', slots: [{ connectionTypeId: typeId }] } });
   callId = (await ada.must('CallTool', { input: { connectionTypeId: typeId, tool: 'echo', arguments: { nonce: 'n' }, idempotencyKey: 'k' } })).toolCall.id;
   toolId = (await ada.gql('Catalog', { team: 'default' })).data.team.connectionTypes.nodes[0].tools.nodes[0].id;
 });
@@ -32,7 +33,7 @@ afterEach(() => {
 const cursor = (key: string): string => Buffer.from(`c:${key}`).toString('base64url');
 
 const LISTS = [
-  'members', 'connectionTypes', 'enrollments', 'toolCalls', 'auditEvents',
+  'members', 'connectionTypes', 'enrollments', 'assignments', 'toolCalls', 'auditEvents',
 ].map((list): [string, string] => [`team.${list}`, `query Q($first: Int, $after: String) { team(slug: "default") { page: ${list}(first: $first, after: $after) { nodes { id } } } }`]);
 LISTS.push(['connectionType.tools', 'query Q($first: Int, $after: String) { team(slug: "default") { connectionTypes { nodes { page: tools(first: $first, after: $after) { nodes { id } } } } } }']);
 
@@ -81,7 +82,7 @@ describe('an id', () => {
 
   it('that is none is as unknown as any other', async () => {
     for (const id of BAD) {
-      for (const root of ['node', 'connectionType', 'enrollment', 'toolCall']) {
+      for (const root of ['node', 'connectionType', 'enrollment', 'toolCall', 'assignment']) {
         const { data, errors } = await ada.gql(`query Q($id: ID!) { ${root}(id: $id) { id } }`, { id });
         expect([root, data?.[root], errors]).toEqual([root, null, []]);
       }

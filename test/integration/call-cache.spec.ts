@@ -117,7 +117,7 @@ describe('when the database doesn\'t take the record', () => {
     const row: ToolCall = {
       id: newId(), teamId: world.team.id, processId: newId(), callerId: ada.memberId, callerName: 'a\u0000b\ud800', onBehalfOfId: null, onBehalfOfName: null, tokenId: null, requestId: 'r',
       connectionTypeId: type.id, connectionTypeName: 'stock', enrollmentId: newId(), enrollmentLabel: '"\\', tool: 'echo', status: 'FAILED',
-      error: { code: 'PROTOCOL_ERROR', message: 'cut \ud83d', retryable: false, retryAfterMs: null, action: null }, startedAt: new Date(), finishedAt: new Date(), durationMs: 1.5, kept: false, cancelRequestedAt: null,
+      error: { code: 'PROTOCOL_ERROR', message: 'cut \ud83d', retryable: false, retryAfterMs: null, action: null }, startedAt: new Date(), finishedAt: new Date(), durationMs: 1.5, kept: false, cancelRequestedAt: null, assignmentId: null, assignmentName: null, progress: null,
     };
     await log.write([row], true);
     expect(await world.query(`select caller_name, enrollment_label, error->>'message' as message from tool_calls where id = $1`, [row.id])).toEqual([{ caller_name: 'a\ufffdb\ufffd', enrollment_label: '"\\', message: 'cut \ufffd' }]);

@@ -115,8 +115,8 @@ describe('a token', () => {
   });
 
   it('isn\'t for assignments yet, and says so', async () => {
-    expect(await refusal('CreateToken', { team: TEAM, name: 'a', assignmentId: 'x' })).toMatchObject({ code: 'NOT_AVAILABLE', field: ['input', 'assignmentId'] });
-    expect(await refusal('CreateToken', { team: TEAM, name: 'a', onBehalfOf: true })).toMatchObject({ code: 'NOT_AVAILABLE', field: ['input', 'onBehalfOf'] });
+    expect(await refusal('CreateToken', { team: TEAM, name: 'a', assignmentId: 'x' })).toMatchObject({ code: 'NOT_FOUND', field: ['input', 'assignmentId'] });
+    expect(await refusal('CreateToken', { team: TEAM, name: 'a', onBehalfOf: true })).toMatchObject({ code: 'INVALID', field: ['input', 'onBehalfOf'] });
   });
 
   it('is revoked by its creator, its member or an administrator, and ends at once', async () => {

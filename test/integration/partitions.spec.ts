@@ -44,7 +44,7 @@ function callOf(id: string, days: number, values: Partial<ToolCall> = {}): ToolC
   return {
     id, teamId: team, processId: newId(), callerId: newId(), callerName: 'ada', onBehalfOfId: null, onBehalfOfName: null, tokenId: null, requestId: 'r', connectionTypeId: newId(),
     connectionTypeName: 'stock', enrollmentId: newId(), enrollmentLabel: '', tool: 'echo', status: 'RUNNING', error: null, startedAt: at(days), finishedAt: null, durationMs: null, kept: false,
-    cancelRequestedAt: null, ...values,
+    cancelRequestedAt: null, assignmentId: null, assignmentName: null, progress: null, ...values,
   };
 }
 const ENDED = { status: 'SUCCEEDED', finishedAt: at(0), durationMs: 1 } as const;

@@ -28,6 +28,7 @@ async function fill(team: string, count: number): Promise<TestMember> {
     const { connectionType } = await manager.must('CreateConnectionType', { input: { team, displayName: `Type ${number}`, serverUrl: server.url, authMethod: 'NONE' } });
     await manager.must('Enroll', { input: { connectionTypeId: connectionType.id } });
     await manager.must('CallTool', { input: { connectionTypeId: connectionType.id, tool: 'echo', arguments: {} } });
+    await manager.must('CreateAssignment', { input: { team, name: `Job ${number}`, slots: [{ connectionTypeId: connectionType.id }] } });
     await api.must('SetMember', { input: { team, subject: `teammate-${number}`, role: 'MEMBER' } });
   }
   return manager;
@@ -63,7 +64,7 @@ async function statementsOf(member: TestMember, document: string, variables: obj
 describe(`a page of 1 and a page of ${MANY} take the same statements:`, () => {
   it.each([
     ['Catalog', 'Catalog', 10], ['Members', 'Members', 3], ['ToolCalls', 'ToolCalls', 3], ['enrollments with all their relations', ENROLLMENTS, 9],
-    ['calls with all their relations', TOOL_CALLS, 10], ['the audit trail', AUDIT, 3], ['the viewer\'s teams with their catalogs', VIEWER_TEAMS, 8],
+    ['calls with all their relations', TOOL_CALLS, 10], ['Assignments', 'Assignments', 6], ['the audit trail', AUDIT, 3], ['the viewer\'s teams with their catalogs', VIEWER_TEAMS, 8],
   ])('%s', async (_name, document, count) => {
     const one = await statementsOf(few, document, { team: 'few', first: 50 });
     const twenty = await statementsOf(many, document, { team: 'many', first: 50 });

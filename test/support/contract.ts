@@ -4,12 +4,6 @@ import { parse, separateOperations, type DocumentNode } from 'graphql';
 /** Where the contract's documents stand: run from the root of the repository, as jest is. */
 const JOURNEYS = 'test/contract/journeys.graphql';
 
-/** Operations of the contract that aren't served yet: a list that only shrinks, and a test fails when one of them begins to validate. */
-export const NOT_SERVED: readonly string[] = [
-  // assignments and approvals
-  'CreateAssignment', 'UpdateAssignment', 'DeleteAssignment', 'PinEnrollment', 'UnpinEnrollment', 'ApproveToolCall', 'DenyToolCall', 'Assignments', 'Assignment',
-];
-
 /** The text of the whole file, as clients get it. */
 export function contractText(): string {
   return readFileSync(JOURNEYS, 'utf8');

@@ -7,10 +7,10 @@ import {
 import { GRAPHQL_LIMITS, limitRule } from '#api/graphql/limits.js';
 import { costOf } from '#api/graphql/operation-cost.js';
 import { CALL_FAULT_CODES, USER_FAULT_CODES } from '#core/errors.js';
-import { contractDocument, contractDocuments, contractText, NOT_SERVED } from '#test/support/contract.js';
+import { contractDocument, contractDocuments, contractText } from '#test/support/contract.js';
 
 const documents = contractDocuments();
-const served = [...documents.keys()].filter((name) => !NOT_SERVED.includes(name));
+const served = [...documents.keys()];
 let schema: GraphQLSchema;
 beforeAll(() => {
   schema = buildSchema(readFileSync('schema/schema.graphql', 'utf8'));
@@ -19,11 +19,6 @@ beforeAll(() => {
 describe('the committed SDL', () => {
   it.each(served)('takes %s, verbatim', (name) => {
     expect(faultsOf(parse(contractDocument(name)))).toEqual([]);
-  });
-
-  it.each(NOT_SERVED)('does not take %s yet: when it does, the document leaves the list of those that are not served', (name) => {
-    expect(documents.has(name)).toBe(true);
-    expect(faultsOf(documents.get(name)!)).not.toEqual([]);
   });
 });
 

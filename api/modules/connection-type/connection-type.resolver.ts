@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { UserFault } from '#core/errors.js';
 import type { Store } from '#core/store/store.js';
 import { connectionTypeById } from '../../access.js';
 import type { Context } from '../../context.js';
@@ -86,8 +87,10 @@ export class TeamCatalogResolver {
 }
 
 
-/** The viewer's member id; strangers never get as far as a team's objects. */
+/** The viewer's member id. Strangers never get as far as a team's objects; the token of an assignment gets to the types of its slots, and no further. */
 function viewerIn(context: Context, teamId: string): string {
-  return membershipIn(context.principal, teamId)!.memberId;
+  const membership = membershipIn(context.principal, teamId);
+  if (membership === null) throw new UserFault('FORBIDDEN', 'The token of an assignment sees the tools of its assignment, and nobody\'s enrollments: ask for assignment { tools }.');
+  return membership.memberId;
 }
 

@@ -145,7 +145,10 @@ export class EnrollmentManager {
     if (awaited === null) await requireOwnOrigin(this.store, enrollment);
     if (enrollment.shared === input.shared) return act.commit(async () => enrollment);
     const changed = await act.commit(async (repositories) => {
-      if (!input.shared) await repositories.connectionTypes.endSharedLists({ enrollmentId: enrollment.id });
+      if (!input.shared) {
+        await repositories.connectionTypes.endSharedLists({ enrollmentId: enrollment.id });
+        await repositories.assignments.endCommonPins(enrollment.id);
+      }
       await repositories.enrollments.update(enrollment.id, { shared: input.shared });
       if (awaited !== null) await repositories.mirrorObjects.update(awaited.id, { shareAgreed: true });
       return repositories.enrollments.byId(enrollment.id);

@@ -1,12 +1,13 @@
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
 import { roleAtLeast } from '#core/connection/role.js';
 import type { Store } from '#core/store/store.js';
-import { connectionTypeById, enrollmentById } from '../../access.js';
+import { assignmentById, connectionTypeById, enrollmentById } from '../../access.js';
 import type { CallService } from '../../call/call-service.js';
 import type { Context } from '../../context.js';
 import { parseNodeId } from '../../graphql/node-id.js';
 import { nullIfUnknown } from '../../graphql/null-if-unknown.js';
 import { membershipIn } from '../../identity/principal.js';
+import { assignmentView } from '../assignment/assignment.view.js';
 import { auditEventView } from '../audit/audit.resolver.js';
 import { connectionTypeView } from '../connection-type/connection-type.view.js';
 import { enrollmentView } from '../enrollment/enrollment.view.js';
@@ -57,6 +58,8 @@ export class NodeResolver {
         const view = await this.calls.get(principal, parsed.id);
         return view === null ? null : toolCallView(view, context);
       }
+      case 'Assignment':
+        return assignmentView((await assignmentById(this.store, principal, id)).assignment, context);
       case 'AuditEvent': {
         const event = await this.store.audit.byId(parsed.id);
         const membership = event?.teamId == null ? null : membershipIn(principal, event.teamId);

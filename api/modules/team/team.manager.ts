@@ -12,7 +12,7 @@ import { requireRole, teamBySlug, teamToAdminister } from '../../access.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { parseInput } from '../../graphql/parse-input.js';
 import type { Act } from '../../mutation.js';
-import type { CreateTeamInput, RemoveMemberInput, SetMemberInput } from './team.type.js';
+import type { CreateTeamInput, RemoveMemberInput, SetMemberInput, UpdateTeamInput } from './team.type.js';
 
 const createTeamInput = z.object({ slug: connectionTypeName, displayName });
 const subject = z.string().min(1, 'Enter the subject.').max(255, 'At most 255 characters.').refine(oneLine, 'No control characters.');
@@ -41,6 +41,18 @@ export class TeamManager {
       if (isUniqueViolation(error)) throw new UserFault('ALREADY_EXISTS', `A team "${values.slug}" exists already: choose another slug.`, { field: ['input', 'slug'] });
       throw error;
     }
+  }
+
+  /** Administrators of the team only. What waits for approval already goes on waiting. */
+  async update(act: Act, input: UpdateTeamInput): Promise<Team> {
+    const { team, membership } = await teamBySlug(this.store, act.context.principal, input.team);
+    act.about(team.id, { type: 'Team', id: team.id, name: team.slug });
+    requireRole(membership, 'ADMIN', 'Changing the team\'s policy');
+    const destructiveTools = input.destructiveTools ?? team.destructiveTools;
+    return act.commit(async ({ teams }) => {
+      await teams.update(team.id, { destructiveTools });
+      return { ...team, destructiveTools };
+    });
   }
 
   /** Administrators of the team, and of the installation, only. The last administrator keeps that role. */

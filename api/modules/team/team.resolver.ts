@@ -8,7 +8,7 @@ import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.
 import type { Mutations } from '../../mutation.js';
 import type { TeamManager } from './team.manager.js';
 import {
-  CreateTeamInput, CreateTeamPayload, MemberPage, RemoveMemberInput, RemoveMemberPayload, SetMemberInput, SetMemberPayload, TeamType, ViewerType,
+  CreateTeamInput, CreateTeamPayload, MemberPage, RemoveMemberInput, RemoveMemberPayload, SetMemberInput, SetMemberPayload, TeamType, UpdateTeamInput, UpdateTeamPayload, ViewerType,
 } from './team.type.js';
 import { memberView, teamView, type TeamView } from './team.view.js';
 
@@ -49,6 +49,11 @@ export class TeamResolver {
   @Mutation(() => CreateTeamPayload, { description: 'Creates a team. For administrators of the installation.' })
   createTeam(@Ctx() context: Context, @Arg('input', () => CreateTeamInput, { description: 'The new team.' }) input: CreateTeamInput) {
     return this.mutations.run(context, 'createTeam', async (act) => ({ team: teamView(await this.manager.create(act, input)) }));
+  }
+
+  @Mutation(() => UpdateTeamPayload, { description: 'Changes a team\'s policy. For administrators of the team.' })
+  updateTeam(@Ctx() context: Context, @Arg('input', () => UpdateTeamInput, { description: 'The changes.' }) input: UpdateTeamInput) {
+    return this.mutations.run(context, 'updateTeam', async (act) => ({ team: teamView(await this.manager.update(act, input)) }));
   }
 
   @Mutation(() => SetMemberPayload, { description: 'Adds a member, or changes their role or name. For administrators of the team.' })

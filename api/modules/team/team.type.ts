@@ -1,5 +1,6 @@
 import { Field, ID, InputType, Int, InterfaceType, ObjectType } from 'type-graphql';
 import { DateTimeScalar } from '../../graphql/scalars.js';
+import type { DestructiveTools } from '#core/store/entities/team.entity.js';
 import type { Role } from '#core/connection/role.js';
 import type { NamespaceState } from '#core/store/entities/mirror.entity.js';
 import { enumType } from '../../graphql/enum-type.js';
@@ -41,10 +42,16 @@ export class TeamNamespaceType {
   @Field(() => Int, { description: 'How many deletions wait for that.' }) heldDeletions!: number;
 }
 
+export const DestructiveToolsEnum = enumType<DestructiveTools>('DestructiveTools', 'What a team wants of calls to destructive tools. Unless a connection type\'s policy trusts the server\'s annotations, all of its tools count as destructive.', {
+  ALLOW: 'They run at once, unless an assignment says otherwise.',
+  REQUIRE_APPROVAL: 'They wait for a manager\'s approval, whoever calls.',
+});
+
 @ObjectType('Team', { implements: NodeType, description: 'A tenant: owns a catalog and members.' })
 export class TeamType extends NodeType {
   @Field(() => String, { description: 'Its name in URLs and manifests.', simple: true }) slug!: string;
   @Field(() => String, { description: 'As people read it.', simple: true }) displayName!: string;
+  @Field(() => DestructiveToolsEnum, { description: 'Whether destructive tools are called without anybody\'s approval.', simple: true }) destructiveTools!: DestructiveTools;
   @Field(() => DateTimeScalar, { description: 'Since when.', simple: true }) createdAt!: Date;
 }
 
@@ -78,6 +85,18 @@ export class CreateTeamInput {
 @ObjectType({ description: 'Answer of createTeam.', simpleResolvers: true })
 export class CreateTeamPayload {
   @Field(() => TeamType, { nullable: true, description: 'The new team.' }) team?: unknown;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}
+
+@InputType({ description: 'Changes of a team: absent keeps.' })
+export class UpdateTeamInput {
+  @Field(() => String, { description: 'The team\'s slug.' }) team!: string;
+  @Field(() => DestructiveToolsEnum, { nullable: true, description: 'What it wants of calls to destructive tools.' }) destructiveTools?: DestructiveTools | null;
+}
+
+@ObjectType({ description: 'Answer of updateTeam.', simpleResolvers: true })
+export class UpdateTeamPayload {
+  @Field(() => TeamType, { nullable: true, description: 'The team as it is now.' }) team?: unknown;
   @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
 }
 

@@ -4,7 +4,7 @@ import { nodeId } from '../../graphql/node-id.js';
 
 /** A team as GraphQL shows it; `teamId` is for field resolvers. */
 export function teamView(team: Team) {
-  return { __typename: 'Team' as const, id: nodeId('Team', team.id), slug: team.slug, displayName: team.displayName, createdAt: team.createdAt, teamId: team.id };
+  return { __typename: 'Team' as const, id: nodeId('Team', team.id), slug: team.slug, displayName: team.displayName, destructiveTools: team.destructiveTools, createdAt: team.createdAt, teamId: team.id };
 }
 export type TeamView = ReturnType<typeof teamView>;
 

@@ -3,7 +3,7 @@ import { roleAtLeast } from '#core/connection/role.js';
 import { UserFault } from '#core/errors.js';
 import type { Token } from '#core/store/entities/token.entity.js';
 import type { Store } from '#core/store/store.js';
-import { requireRole, teamBySlug } from '../../access.js';
+import { assignmentById, requireRole, teamBySlug } from '../../access.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { nodeId } from '../../graphql/node-id.js';
 import { parseInput } from '../../graphql/parse-input.js';
@@ -31,8 +31,8 @@ export class TokenManager {
     const { principal } = act.context;
     const { team, membership } = await teamBySlug(this.store, principal, input.team);
     act.about(team.id);
-    if (input.assignmentId != null) throw new UserFault('NOT_AVAILABLE', 'Assignments are not part of this version: leave "assignmentId" out.', { field: ['input', 'assignmentId'] });
-    if (input.onBehalfOf === true) throw new UserFault('NOT_AVAILABLE', '"onBehalfOf" belongs to assignments, which are not part of this version: leave it out.', { field: ['input', 'onBehalfOf'] });
+    const assignment = input.assignmentId == null ? null : await this.assignment(act, team.id, input);
+    if (assignment === null && input.onBehalfOf === true) throw new UserFault('INVALID', '"onBehalfOf" belongs to the token of an assignment: give an "assignmentId", or leave it out.', { field: ['input', 'onBehalfOf'] });
     const name = parseInput(displayName, input.name, ['input', 'name']);
     const member = input.memberId == null ? null : await this.member(team.id, input.memberId);
     const forOther = member !== null && member.id !== membership.memberId;
@@ -44,12 +44,15 @@ export class TokenManager {
     const expiresAt = this.expiry(parent, input.expiresAt ?? null);
     const creatorId = membership.memberId;
     const memberId = member?.id ?? creatorId;
+    const bounds = { ratePerMinute: bound(input, parent, 'ratePerMinute'), concurrency: bound(input, parent, 'concurrency') };
+    const kind = assignment !== null ? 'ASSIGNMENT' as const : memberId === creatorId ? 'PERSONAL' as const : 'LOCAL_MEMBER' as const;
     // Whoever stands behind the token that is used stands behind the new one too: making tokens with tokens raises no role, and outlives no membership.
     const voucherIds = [...new Set([parent?.creatorId ?? creatorId, ...(parent?.voucherIds ?? [])])].filter((id) => id !== creatorId && id !== memberId);
     const minted = mintToken();
     const token = await act.commit(async (repositories) => {
       const row = await repositories.tokens.insert({
-        kind: memberId === creatorId ? 'PERSONAL' : 'LOCAL_MEMBER', teamId: team.id, memberId, creatorId, voucherIds,
+        kind, teamId: team.id, memberId: assignment === null ? memberId : null, creatorId, voucherIds, ...bounds,
+        assignmentId: assignment?.id ?? null, onBehalfOf: input.onBehalfOf === true,
         name, prefix: minted.prefix, hash: minted.hash, expiresAt,
       });
       act.about(team.id, { type: 'Token', id: row.id, name });
@@ -72,6 +75,15 @@ export class TokenManager {
     await act.commit((repositories) => repositories.tokens.remove(token.id));
   }
 
+  /** Anybody in the team: what the assignment does with the token, its creator could do themselves. */
+  private async assignment(act: Act, teamId: string, { assignmentId, memberId }: CreateTokenInput) {
+    const field = ['input', 'assignmentId'];
+    if (memberId != null) throw new UserFault('INVALID', 'A token acts for a member or for an assignment: give one of "memberId" and "assignmentId".', { field });
+    const { assignment } = await assignmentById(this.store, act.context.principal, assignmentId!, field);
+    if (assignment.teamId !== teamId) throw new UserFault('NOT_FOUND', 'There is no such assignment: list the team\'s assignments for the ids that there are.', { field });
+    return assignment;
+  }
+
   private async member(teamId: string, id: string) {
     const uuid = uuidOf('Member', id);
     const member = uuid === null ? null : await this.store.members.inTeam(teamId, uuid);
@@ -88,4 +100,12 @@ export class TokenManager {
     }
     return wanted ?? limit;
   }
+}
+
+/** A token is bounded at least as tightly as the one that it was created with. */
+function bound(input: CreateTokenInput, parent: Token | null, name: 'ratePerMinute' | 'concurrency'): number | null {
+  const given = input[name] ?? null;
+  if (given !== null && (given < 1 || given > 1_000_000)) throw new UserFault('INVALID', 'A whole number, 1 to 1,000,000; without a bound, leave it out.', { field: ['input', name] });
+  const limit = parent?.[name] ?? null;
+  return limit === null ? given : Math.min(given ?? limit, limit);
 }

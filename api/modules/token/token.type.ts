@@ -1,4 +1,4 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { DateTimeScalar } from '../../graphql/scalars.js';
 import { UserError } from '../../graphql/user-error.type.js';
 import { NodeType } from '../team/team.type.js';
@@ -12,13 +12,15 @@ export class TokenType extends NodeType {
   @Field(() => DateTimeScalar, { description: 'Since when.' }) createdAt!: Date;
 }
 
-@InputType({ description: 'A new token: for the caller, or for a local member.' })
+@InputType({ description: 'A new token: for the caller, for a local member, or for an assignment.' })
 export class CreateTokenInput {
   @Field(() => String, { description: 'The team\'s slug; the token works in this team only.' }) team!: string;
   @Field(() => String, { description: 'What it is for: 1 to 100 characters.' }) name!: string;
   @Field(() => ID, { nullable: true, description: 'A local member that the token acts as; by administrators of the team. If absent: the caller.' }) memberId?: string | null;
-  @Field(() => ID, { nullable: true, description: 'An assignment that the token acts for. NOT_AVAILABLE in this version.' }) assignmentId?: string | null;
-  @Field(() => Boolean, { nullable: true, description: 'With an assignment: act on behalf of the token\'s creator. NOT_AVAILABLE in this version.' }) onBehalfOf?: boolean | null;
+  @Field(() => ID, { nullable: true, description: 'An assignment that the token acts for: it calls, looks at its calls, its tools and its readiness, and does nothing else.' }) assignmentId?: string | null;
+  @Field(() => Boolean, { nullable: true, description: 'With an assignment: call through the creator\'s enrollments too. If absent: through shared ones only.' }) onBehalfOf?: boolean | null;
+  @Field(() => Int, { nullable: true, description: 'Calls that are made with it, a minute, per process of the API. If absent: unlimited, or as the token that creates it.' }) ratePerMinute?: number | null;
+  @Field(() => Int, { nullable: true, description: 'Calls that are made with it at once, per process of the API. If absent: unlimited, or as the token that creates it.' }) concurrency?: number | null;
   @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it works. If absent: until it is revoked, or as long as the token that creates it.' }) expiresAt?: Date | null;
 }
 

@@ -1,11 +1,13 @@
 import { Field, Float, ID, InputType, Int, ObjectType, createUnionType } from 'type-graphql';
 import type { CallFaultCode } from '#core/errors.js';
+import type { ApprovalState } from '#core/store/entities/tool-call-approval.entity.js';
 import type { ToolCallStatus } from '#core/store/entities/tool-call.entity.js';
 import type { ContentState } from '../../call/call-request.js';
 import { enumType } from '../../graphql/enum-type.js';
 import { connectionType } from '../../graphql/pagination.js';
 import { DateTimeScalar, JsonObjectScalar, JsonScalar } from '../../graphql/scalars.js';
 import { ActionType, UserError } from '../../graphql/user-error.type.js';
+import { AssignmentType } from '../assignment/assignment.type.js';
 import { ConnectionTypeType } from '../connection-type/connection-type.type.js';
 import { EnrollmentType } from '../enrollment/enrollment.type.js';
 import { ActorType, NodeType } from '../team/team.type.js';
@@ -39,11 +41,12 @@ export const ContentStateEnum = enumType<ContentState>('ContentState', 'Whether 
   EXPIRED: 'They were kept for 24 hours.',
 });
 
-export const ApprovalStateEnum = enumType<'PENDING' | 'APPROVED' | 'DENIED' | 'EXPIRED'>('ApprovalState', 'Where an approval stands.', {
+export const ApprovalStateEnum = enumType<ApprovalState>('ApprovalState', 'Where an approval stands.', {
   PENDING: 'Nobody has decided yet.',
   APPROVED: 'The call runs, or ran.',
   DENIED: 'The call will not run.',
   EXPIRED: 'Nobody decided in time.',
+  VOIDED: 'The call was cancelled, or what was to be approved changed before it ran.',
 });
 
 @ObjectType({ description: 'Text.', simpleResolvers: true })
@@ -116,11 +119,6 @@ export class ToolCallApprovalType {
   @Field(() => String, { nullable: true, description: 'What they said.' }) comment!: string | null;
 }
 
-@ObjectType('Assignment', { implements: NodeType, description: 'An automation that calls tools. In this version calls have none.', simpleResolvers: true })
-export class AssignmentType extends NodeType {
-  @Field(() => String, { description: 'As people read it.' }) name!: string;
-}
-
 @ObjectType('ToolCall', { implements: NodeType, description: 'One call of a tool, and its record.', simpleResolvers: true })
 export class ToolCallType extends NodeType {
   @Field(() => String, { description: 'The tool\'s name.' }) tool!: string;
@@ -130,15 +128,15 @@ export class ToolCallType extends NodeType {
   @Field(() => EnrollmentType, { nullable: true, description: 'The enrollment that was used; null when it is gone, or isn\'t the viewer\'s to see.' }) enrollment!: unknown;
   @Field(() => ActorType, { description: 'Who called.' }) caller!: unknown;
   @Field(() => ActorType, { nullable: true, description: 'On whose behalf, if that is somebody else.' }) onBehalfOf!: unknown;
-  @Field(() => AssignmentType, { nullable: true, description: 'For which assignment.' }) assignment!: unknown;
-  @Field(() => JsonObjectScalar, { nullable: true, description: 'What the tool was given; for the caller and the person on whose behalf.' }) arguments!: unknown;
+  @Field(() => AssignmentType, { nullable: true, description: 'For which assignment; null when it is gone.' }) assignment!: unknown;
+  @Field(() => JsonObjectScalar, { nullable: true, description: 'What the tool was given; for the caller, the person on whose behalf, and managers where somebody has to approve it.' }) arguments!: unknown;
   @Field(() => ContentStateEnum, { description: 'Whether arguments and result can be shown.' }) contentState!: string;
   @Field(() => JsonScalar, { nullable: true, description: 'The tool\'s structured answer, values unchanged.' }) structuredContent!: unknown;
   @Field(() => [ToolContent], { nullable: true, description: 'The tool\'s answer, block by block, values unchanged.' }) content!: unknown[];
   @Field(() => ToolCallErrorType, { nullable: true, description: 'Why it did not succeed.' }) error!: unknown;
-  @Field(() => ToolCallProgressType, { nullable: true, description: 'How far it says it is.' }) progress!: unknown;
-  @Field(() => ToolCallApprovalType, { nullable: true, description: 'The decision that it took.' }) approval!: unknown;
-  @Field(() => DateTimeScalar, { description: 'When it began.' }) startedAt!: Date;
+  @Field(() => ToolCallProgressType, { nullable: true, description: 'How far it says it is, where it is kept; for the caller and the person on whose behalf.' }) progress!: unknown;
+  @Field(() => ToolCallApprovalType, { nullable: true, description: 'The decision that it takes or took; null where it takes none.' }) approval!: unknown;
+  @Field(() => DateTimeScalar, { description: 'When it was asked for.' }) startedAt!: Date;
   @Field(() => DateTimeScalar, { nullable: true, description: 'When it ended.' }) finishedAt!: Date | null;
   @Field(() => Float, { nullable: true, description: 'How long it took, in milliseconds.' }) durationMs!: number | null;
 }
@@ -152,8 +150,8 @@ export class CallToolInput {
   @Field(() => ID, { nullable: true, description: 'The connection type\'s id.' }) connectionTypeId?: string | null;
   @Field(() => String, { description: 'The tool\'s name.' }) tool!: string;
   @Field(() => JsonObjectScalar, { nullable: true, description: 'What the tool is given, checked against its input schema; {} if absent.' }) arguments?: Record<string, unknown> | null;
-  @Field(() => ID, { nullable: true, description: 'The enrollment to use. If absent: the caller\'s only one, else the shared one.' }) enrollmentId?: string | null;
-  @Field(() => ID, { nullable: true, description: 'The assignment that calls. NOT_AVAILABLE in this version.' }) assignmentId?: string | null;
+  @Field(() => ID, { nullable: true, description: 'The enrollment to use. If absent: the pinned one, else the caller\'s only one, else the shared one.' }) enrollmentId?: string | null;
+  @Field(() => ID, { nullable: true, description: 'The assignment that the call is for: its slots, pins and approvals count. If absent: the one that the token acts for, or none.' }) assignmentId?: string | null;
   @Field(() => String, { nullable: true, description: 'Makes the call safe to repeat for 24 hours: the same key with the same request gives the same outcome. 1 to 255 printable characters.' })
   idempotencyKey?: string | null;
   @Field(() => Int, { nullable: true, description: 'A deadline over everything, in milliseconds; at most the connection type\'s.' }) timeoutMs?: number | null;
@@ -177,9 +175,33 @@ export class CancelToolCallPayload {
   @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
 }
 
+@InputType({ description: 'Approves a call that waits, as it is: whatever has changed since it was asked for voids it.' })
+export class ApproveToolCallInput {
+  @Field(() => ID, { description: 'Which one.' }) id!: string;
+  @Field(() => String, { nullable: true, description: 'Why; its caller reads it. At most 1,000 characters.' }) comment?: string | null;
+}
+
+@ObjectType({ description: 'Answer of approveToolCall.', simpleResolvers: true })
+export class ApproveToolCallPayload {
+  @Field(() => ToolCallType, { nullable: true, description: 'The call, which runs now.' }) toolCall?: unknown;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}
+
+@InputType({ description: 'Denies a call that waits.' })
+export class DenyToolCallInput {
+  @Field(() => ID, { description: 'Which one.' }) id!: string;
+  @Field(() => String, { nullable: true, description: 'Why; its caller reads it. At most 1,000 characters.' }) comment?: string | null;
+}
+
+@ObjectType({ description: 'Answer of denyToolCall.', simpleResolvers: true })
+export class DenyToolCallPayload {
+  @Field(() => ToolCallType, { nullable: true, description: 'The call, which will not run.' }) toolCall?: unknown;
+  @Field(() => [UserError], { description: 'Why not.' }) userErrors!: UserError[];
+}
+
 @InputType({ description: 'Which calls to list.' })
 export class ToolCallFilter {
   @Field(() => ToolCallStatusEnum, { nullable: true, description: 'Only those that stand there.' }) status?: ToolCallStatus | null;
-  @Field(() => ID, { nullable: true, description: 'Only those of this assignment. In this version there are none.' }) assignmentId?: string | null;
+  @Field(() => ID, { nullable: true, description: 'Only those of this assignment.' }) assignmentId?: string | null;
   @Field(() => ID, { nullable: true, description: 'Only those to this connection type.' }) connectionTypeId?: string | null;
 }

@@ -1,18 +1,21 @@
 import type { Context } from '../../context.js';
 import type { ToolCallView } from '../../call/call-request.js';
+import type { Assignment } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { ToolCallApproval } from '#core/store/entities/tool-call-approval.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import { nodeId } from '../../graphql/node-id.js';
-import { membershipIn } from '../../identity/principal.js';
+import { assignmentView, personOf } from '../assignment/assignment.view.js';
 import { connectionTypeView } from '../connection-type/connection-type.view.js';
 import { enrollmentView } from '../enrollment/enrollment.view.js';
 
 /** A call as GraphQL shows it to this viewer. */
 export function toolCallView(view: ToolCallView, context: Context) {
-  const { record, went } = view;
+  const { record, went, approval = null } = view;
+  const assigned = (assignment: Assignment | null | undefined) => assignment == null ? null : assignmentView(assignment, context);
   const typed = (type: ConnectionType | null | undefined) => type == null ? null : connectionTypeView(type, context);
   const enrolled = (enrollment: Enrollment | null | undefined) => {
-    const visible = enrollment != null && (enrollment.shared || enrollment.ownerId === membershipIn(context.principal, enrollment.teamId)?.memberId);
+    const visible = enrollment != null && (enrollment.shared || enrollment.ownerId === personOf(context.principal, enrollment.teamId));
     return visible ? enrollmentView(enrollment, context) : null;
   };
   return {
@@ -25,18 +28,22 @@ export function toolCallView(view: ToolCallView, context: Context) {
     enrollment: () => enrolled(went?.enrollment) ?? context.loaders.enrollment.load(record.enrollmentId).then(enrolled),
     caller: { id: nodeId('Member', record.callerId), displayName: record.callerName },
     onBehalfOf: record.onBehalfOfId === null ? null : { id: nodeId('Member', record.onBehalfOfId), displayName: record.onBehalfOfName },
-    assignment: null,
+    assignment: () => assigned(went?.assignment) ?? (record.assignmentId === null ? null : context.loaders.assignment.load(record.assignmentId).then(assigned)),
     arguments: view.arguments,
     contentState: view.contentState,
     structuredContent: view.structuredContent ?? null,
     content: view.content === null ? null : view.content.map(contentBlock),
     error: record.error,
-    progress: null,
-    approval: null,
+    progress: view.progress ?? null,
+    approval: approval === null ? null : approvalView(approval),
     startedAt: record.startedAt,
     finishedAt: record.finishedAt,
     durationMs: record.durationMs,
   };
+}
+
+function approvalView({ state, expiresAt, decidedById, decidedByName, comment }: ToolCallApproval) {
+  return { state, expiresAt, comment, decidedBy: decidedById === null ? null : { id: nodeId('Member', decidedById), displayName: decidedByName } };
 }
 
 type Block = Record<string, unknown>;

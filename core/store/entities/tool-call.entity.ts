@@ -13,6 +13,14 @@ export interface ToolCallFault {
   action: NextAction | null;
 }
 
+/** How far a running call says that it is: the server's word, and when it said so (RFC 3339). */
+export interface CallProgress {
+  progress: number;
+  total: number | null;
+  message: string | null;
+  updatedAt: string;
+}
+
 /** The record of one call: who, on whose behalf, what and when. Names are snapshots; arguments and results are elsewhere, sealed. */
 @Entity('tool_calls')
 export class ToolCall {
@@ -37,6 +45,10 @@ export class ToolCall {
   @Column('double precision', { name: 'duration_ms', nullable: true }) durationMs!: number | null;
   /** Whether arguments and result are kept for a while, in {@link ToolCallPayload}. */
   @Column('boolean') kept!: boolean;
+  @Column('uuid', { name: 'assignment_id', nullable: true }) assignmentId!: string | null;
+  @Column('text', { name: 'assignment_name', nullable: true }) assignmentName!: string | null;
+  /** Written while the call runs, and only where it is kept. */
+  @Column('jsonb', { nullable: true }) progress!: CallProgress | null;
   /** When somebody asked to cancel it; the process that makes the call looks for it. */
   @Column('timestamptz', { name: 'cancel_requested_at', nullable: true }) cancelRequestedAt!: Date | null;
 }

@@ -108,6 +108,51 @@ export const MUTATION_ROWS: AccessRow[] = [
   },
 
   {
+    covers: ['Mutation.updateTeam'], title: 'the policy', document: mutation('updateTeam', 'team { slug }'), variables: () => ({ input: { team: 'default', destructiveTools: 'ALLOW' } }), gets: from('ADMIN'),
+  },
+  {
+    covers: ['Mutation.createToken'], title: 'for an assignment', document: mutation('createToken'),
+    variables: ({ ids }) => ({ input: { team: 'default', name: 'job', assignmentId: ids.assignment, onBehalfOf: true } }), gets: MEMBERS,
+  },
+  {
+    covers: ['Mutation.createAssignment'], title: 'a new one', document: mutation('createAssignment', 'assignment { id }'),
+    variables: (world) => ({ input: { team: 'default', name: world.fresh('job'), slots: [{ connectionTypeId: world.ids.pooled }] } }), gets: from('MANAGER'),
+  },
+  {
+    covers: ['Mutation.updateAssignment'], title: 'a change', document: mutation('updateAssignment', 'assignment { id }'),
+    variables: ofFresh((world) => world.assignment(), { expectedVersion: 1, slots: [] }), gets: from('MANAGER'),
+  },
+  { covers: ['Mutation.deleteAssignment'], title: 'the end', document: mutation('deleteAssignment', 'deletedId'), variables: ofFresh((world) => world.assignment()), gets: from('MANAGER') },
+  {
+    covers: ['Mutation.pinEnrollment'], title: 'one\'s own enrollment', document: mutation('pinEnrollment', 'assignment { id }'),
+    variables: async (world) => ({ input: { assignmentId: await world.assignment(), enrollmentId: world.ids.enrollment } }), known: ['assignmentId'], gets: only('OWNER'),
+  },
+  {
+    covers: ['Mutation.pinEnrollment'], title: 'a shared enrollment', document: mutation('pinEnrollment', 'assignment { id }'),
+    variables: async (world) => ({ input: { assignmentId: await world.assignment(), enrollmentId: world.ids.pooledEnrollment } }), gets: from('MANAGER'),
+  },
+  {
+    covers: ['Mutation.unpinEnrollment'], title: 'what is pinned for everybody', document: mutation('unpinEnrollment', 'assignment { id }'),
+    variables: async (world) => {
+      const input = { assignmentId: await world.assignment(), enrollmentId: world.ids.pooledEnrollment };
+      await world.must('MANAGER', 'PinEnrollment', { input });
+      return { input };
+    },
+    gets: from('MANAGER'),
+  },
+  {
+    covers: ['Mutation.approveToolCall'], title: 'a call of OWNER', document: mutation('approveToolCall', 'toolCall { status }'), variables: ofFresh((world) => world.pendingCall()),
+    gets: { ...from('MANAGER'), MEMBER: 'NOT_FOUND' },
+  },
+  {
+    covers: ['Mutation.denyToolCall'], title: 'a call of OWNER', document: mutation('denyToolCall', 'toolCall { status }'), variables: ofFresh((world) => world.pendingCall()),
+    gets: { ...from('MANAGER'), MEMBER: 'NOT_FOUND' },
+  },
+  {
+    covers: ['Mutation.callTool'], title: 'for an assignment', document: mutation('callTool', 'toolCall { status }'),
+    variables: ({ ids }) => ({ input: { connectionTypeId: ids.pooled, tool: 'echo', assignmentId: ids.assignment } }), gets: MEMBERS,
+  },
+  {
     covers: ['Mutation.callTool'], title: 'through one\'s own enrollment', document: mutation('callTool', 'toolCall { status }'),
     variables: ({ ids }) => ({ input: { connectionTypeId: ids.guarded, tool: 'echo' } }), gets: team('NOT_CONNECTED', 'NOT_FOUND', { OWNER: ALLOWED }),
   },

@@ -30,6 +30,30 @@ export const QUERY_ROWS: AccessRow[] = [
   { covers: ['Query.connectionType'], title: 'a connection type', document: 'query ($id: ID!) { connectionType(id: $id) { id } }', variables: id('guarded'), gets: team(ALLOWED, null) },
   { covers: ['Query.enrollment'], title: 'an enrollment that isn\'t shared', document: 'query ($id: ID!) { enrollment(id: $id) { id } }', variables: id('enrollment'), gets: only('OWNER', null) },
   { covers: ['Query.enrollment'], title: 'a shared enrollment', document: 'query ($id: ID!) { enrollment(id: $id) { id } }', variables: id('pooledEnrollment'), gets: team(ALLOWED, null) },
+  { covers: ['Query.node'], title: 'an assignment', document: NODE, variables: id('assignment'), gets: team(ALLOWED, null) },
+  { covers: ['Query.assignment'], title: 'an assignment', document: 'query ($id: ID!) { assignment(id: $id) { id slots { connectionType { id } } } }', variables: id('assignment'), gets: team(ALLOWED, null) },
+  {
+    covers: ['Team.assignments'], title: 'the team\'s assignments', document: inTeam('assignments(first: 100) { nodes { name } }'), variables: slug,
+    sees: (value) => value.assignments.nodes.length > 0, gets: team(true, null),
+  },
+  {
+    covers: ['Assignment.pins'], title: 'one\'s own pins and those for everybody', document: 'query ($id: ID!) { assignment(id: $id) { pins { member { displayName } enrollment { label } } } }',
+    variables: id('assignment'), sees: (value) => value.pins.map((pin: { member: object | null; enrollment: { label: string } }) => pin.enrollment.label).toSorted(),
+    gets: team(['of the team'], null, { OWNER: ['of the owner', 'of the team'] }),
+  },
+  {
+    covers: ['Assignment.readiness'], title: 'whether one is connected oneself', document: 'query ($id: ID!) { assignment(id: $id) { readiness { ready problems { code } } } }',
+    variables: id('assignment'), sees: (value) => value.readiness.problems.map(({ code }: { code: string }) => code), gets: team(['NOT_CONNECTED'], null, { OWNER: [] }),
+  },
+  {
+    covers: ['Assignment.readiness'], title: 'whether somebody is connected', document: 'query ($id: ID!, $memberId: ID) { assignment(id: $id) { readiness(memberId: $memberId) { ready } } }',
+    variables: ({ ids }) => ({ id: ids.assignment, memberId: ids.member }), sees: (value) => value.readiness.ready, gets: { ...from('MANAGER'), INSTALLATION: true, ADMIN: true, MANAGER: true, OWNER: true, STRANGER: null },
+  },
+  {
+    covers: ['Assignment.tools'], title: 'the tools of one\'s own login, and of shared ones', document: 'query ($id: ID!) { assignment(id: $id) { tools { connectionType { id } tool { name } callable requiresApproval } } }',
+    variables: id('assignment'), sees: (value) => value.tools.map(({ callable, requiresApproval }: { callable: boolean; requiresApproval: boolean }) => [callable, requiresApproval]),
+    gets: team([[true, false]], null, { OWNER: [[true, true], [true, false]] }),
+  },
   { covers: ['Query.toolCall'], title: 'a call', document: 'query ($id: ID!) { toolCall(id: $id) { id } }', variables: id('call'), gets: MANAGERS_AND_OWNER },
   {
     covers: ['Query.probeServer'], title: 'a look at a server', document: 'query ($input: ProbeServerInput!) { probeServer(input: $input) { verdict } }',

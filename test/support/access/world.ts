@@ -18,7 +18,7 @@ export class AccessWorld {
   readonly tokens = new Map<Person | Outsider, string | null>();
   readonly members = new Map<Person, TestMember>();
   /** Global ids of the fixed objects. */
-  readonly ids = { team: '', otherTeam: '', member: '', token: '', guarded: '', pooled: '', enrollment: '', pooledEnrollment: '', ownTool: '', pooledTool: '', call: '' };
+  readonly ids = { team: '', otherTeam: '', member: '', token: '', guarded: '', pooled: '', enrollment: '', pooledEnrollment: '', ownTool: '', pooledTool: '', call: '', assignment: '' };
   #made = 0;
 
   private constructor(readonly api: TestApi, readonly guardedServer: MinimalServer) {}
@@ -87,6 +87,18 @@ export class AccessWorld {
     return (await this.must('INSTALLATION', 'CreateToken', { input: { team: 'default', name: 'extra', memberId: this.ids.member } })).token.id;
   }
 
+  /** A new assignment with slots for both types; calls of the guarded one wait for approval. Returns its global id. */
+  async assignment(): Promise<string> {
+    const slots = [{ connectionTypeId: this.ids.guarded, requireApproval: ['*'] }, { connectionTypeId: this.ids.pooled }];
+    return (await this.must('MANAGER', 'CreateAssignment', { input: { team: 'default', name: this.fresh('assignment'), slots } })).assignment.id;
+  }
+
+  /** A new call of OWNER that waits for approval; returns its global id. */
+  async pendingCall(): Promise<string> {
+    const input = { connectionTypeId: this.ids.guarded, tool: 'echo', arguments: {}, assignmentId: this.ids.assignment, wait: false };
+    return (await this.must('OWNER', 'CallTool', { input })).toolCall.id;
+  }
+
   async #people(): Promise<void> {
     const { api } = this;
     await api.team('other');
@@ -124,6 +136,9 @@ export class AccessWorld {
     ids.enrollment = await this.#enroll('OWNER', ids.guarded, 'of the owner');
     ids.pooledEnrollment = await this.#enroll('MANAGER', ids.pooled, 'of the team');
     await this.must('MANAGER', 'ShareEnrollment', { input: { id: ids.pooledEnrollment, shared: true } });
+    ids.assignment = await this.assignment();
+    await this.must('OWNER', 'PinEnrollment', { input: { assignmentId: ids.assignment, enrollmentId: ids.enrollment } });
+    await this.must('MANAGER', 'PinEnrollment', { input: { assignmentId: ids.assignment, enrollmentId: ids.pooledEnrollment } });
     const tools = async (person: Person, id: string): Promise<string> => (await this.must(person, TOOLS, { id })).tools.nodes[0].id;
     [ids.ownTool, ids.pooledTool] = [await tools('OWNER', ids.guarded), await tools('MANAGER', ids.pooled)];
     const input = { connectionTypeId: ids.guarded, tool: 'echo', arguments: { nonce: 'seen by its caller only' }, idempotencyKey: 'kept' };
