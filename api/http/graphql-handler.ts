@@ -2,6 +2,7 @@ import type { ApolloServer, BaseContext, GraphQLRequest } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { InvariantBroken } from '#core/errors.js';
+import { UnparsedJson } from '#core/json/unparsed.js';
 
 /**
  * Answers `POST /graphql`. A plain request (see {@link plainRequest}) is given to Apollo Server as it is, and its answer is written once; anything else goes the whole way through Apollo's HTTP side, which
@@ -18,7 +19,7 @@ export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, c
     if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
     for (const [name, value] of http.headers) reply.header(name, value);
     const { errors, data, extensions } = body.singleResult;
-    return reply.code(http.status ?? 200).header('content-type', 'application/json; charset=utf-8').send(`${JSON.stringify({ errors, data, extensions })}\n`);
+    return reply.code(http.status ?? 200).header('content-type', 'application/json; charset=utf-8').send(`${UnparsedJson.stringify({ errors, data, extensions })}\n`);
   };
 }
 

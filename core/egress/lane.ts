@@ -35,6 +35,7 @@ export class Lane {
   /** Of the wires, those that carry nothing: the one used last is taken first. */
   readonly #free: Wire[] = [];
   #connecting = 0;
+  #sending = false;
   #sweeper: NodeJS.Timeout | null = null;
 
   /** @param onIdle called whenever the last connection is gone and nothing is under way: the lane may be dropped */
@@ -51,13 +52,7 @@ export class Lane {
   /** Sends the exchange's request, now or when a connection is free; `BUSY` if too many wait. */
   send(request: RequestBytes, exchange: Exchange): void {
     if (exchange.failed) return this.#retireIfIdle();
-    const stale: Wire[] = [];
-    this.#place(request, exchange, this.#takeFree(stale));
-    // Only now: the lane is given up when its last connection goes and nothing is under way.
-    for (const wire of stale) wire.abort(this.#shuttingDown('NOTHING'));
-  }
-
-  #place(request: RequestBytes, exchange: Exchange, free: Wire | null): void {
+    const free = this.#takeFree();
     if (free !== null) return free.send(request, exchange);
     const room = this.#wires.size + this.#connecting < this.#limits.maxConnections;
     if (!room && this.#waiting.size - this.#connecting >= this.#limits.maxQueue) {
@@ -130,14 +125,19 @@ export class Lane {
     while (this.#waiting.size > this.#connecting && this.#wires.size + this.#connecting < this.#limits.maxConnections) this.#connect();
   }
 
-  /** @param stale takes those that can't be used any more */
-  #takeFree(stale: Wire[]): Wire | null {
+  #takeFree(): Wire | null {
     const now = performance.now();
-    for (let wire = this.#free.pop(); wire !== undefined; wire = this.#free.pop()) {
-      if (wire.usable(now)) return wire;
-      stale.push(wire);
+    // The last of the old connections goes, and the lane stays: a request is on its way into it.
+    this.#sending = true;
+    try {
+      for (let wire = this.#free.pop(); wire !== undefined; wire = this.#free.pop()) {
+        if (wire.usable(now)) return wire;
+        wire.abort(this.#shuttingDown('NOTHING'));
+      }
+      return null;
+    } finally {
+      this.#sending = false;
     }
-    return null;
   }
 
   #next(): [Exchange, RequestBytes] | null {
@@ -157,7 +157,7 @@ export class Lane {
   }
 
   #retireIfIdle(): void {
-    if (this.#wires.size === 0 && this.#connecting === 0 && this.#waiting.size === 0) this.#onIdle();
+    if (!this.#sending && this.#wires.size === 0 && this.#connecting === 0 && this.#waiting.size === 0) this.#onIdle();
   }
 
   #shuttingDown(sent: 'NOTHING' | 'MAYBE'): EgressError {

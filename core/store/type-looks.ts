@@ -33,7 +33,7 @@ export interface UneventfulLook {
 export class TypeLooks {
   constructor(private readonly manager: EntityManager) {}
 
-  /** In any order; types that are gone are left out. */
+  /** In any order; types that are gone, or hidden, are left out. */
   async situations(ids: readonly string[]): Promise<TypeSituation[]> {
     const rows = (await this.manager.query(SITUATIONS, [ids])) as Row[];
     return rows.map(({ mark, discoveredAt, client, digests, now, ...row }) => ({
@@ -84,7 +84,7 @@ select t.id, t.team_id as "teamId", t.name, t.spec, t.version, t.origin, t.creat
 from connection_types t join connection_type_status s on s.connection_type_id = t.id
 left join oauth_discoveries d on d.connection_type_id = t.id
 left join oauth_clients c on c.connection_type_id = t.id and c.state <> 'RETIRED'
-where t.id = any($1::uuid[])`;
+where t.id = any($1::uuid[]) and t.deleted_at is null`;
 
 /** Nothing is waited for, so that it can't deadlock: a row that somebody holds is about to move. */
 const SETTLE = `
@@ -92,7 +92,7 @@ with looks as (
   select * from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::boolean[], $6::float8[]) as l (id, epoch, version, mark, tools_read, wait)),
 standing as (
   select l.*, clock_timestamp() as now from looks l
-  join connection_types t on t.id = l.id and t.version = l.version
+  join connection_types t on t.id = l.id and t.version = l.version and t.deleted_at is null
   join connection_type_status s on s.connection_type_id = l.id and s.xmin::text = l.mark
   join reconcile_schedule r on r.kind = 'ConnectionType' and r.id = l.id and r.epoch = l.epoch and r.worker is not null
   for update of s, r skip locked),

@@ -1,7 +1,7 @@
 import { Bench } from './bench.js';
 import { measurePage } from './page.js';
 import { planOf, USAGE } from './plan.js';
-import { comparisonText, machineText, memoryText, pageText, pageVerdict, profileText, STRETCH, verdictsOn, verdictText } from './report.js';
+import { comparisonText, machineText, memoryText, pageText, pageVerdict, profileText, stretchVerdictsOn, verdictsOn, verdictText } from './report.js';
 
 /**
  * `npm run bench`: how `callTool` compares to the SDK's client that calls the same server directly, side by side in one run, on one Node. Exits with 1 only
@@ -22,7 +22,7 @@ async function main(flags: string[]): Promise<number> {
     const verdicts = [...verdictsOn(comparisons, memory), ...pageVerdict(page)];
     const missed = verdicts.some(({ met }) => !met);
     say(`${comparisonText(comparisons)}\n${memoryText(memory)}\n${pageText(page)}\n\n${verdictText(verdicts)}`);
-    say(`(Medians of the rounds, their ranges in parentheses. The next targets are ${STRETCH.latency}× at 1 caller and ${STRETCH.throughput}× at 16.)\n`);
+    say(`(Medians of the rounds, their ranges in parentheses.) The next targets:\n${verdictText(stretchVerdictsOn(comparisons))}`);
     for (const fault of faults) say(`WRONG  ${fault}`);
     if (faults.length > 0) return 1;
     say('RIGHT  Every nonce came back in its own answer, every call reached the server once and with its own credential, and every call is on record.\n');

@@ -76,6 +76,11 @@ describe('a look finds nothing new', () => {
 });
 
 describe('such a look', () => {
+  it('isn\'t begun at a type that is hidden', async () => {
+    await query('update connection_types set deleted_at = now() where id = $1', [claim.id]);
+    expect(await store.typeLooks.situations([claim.id])).toEqual([]);
+  });
+
   it('writes its times and ends its run, at once', async () => {
     expect(await settle()).toEqual([claim.id]);
     expect(await row()).toMatchObject({ worker: null, failures: 0 });
@@ -96,6 +101,7 @@ describe('such a look', () => {
     ['the status was written', () => store.connectionTypes.updateStatus(claim.id, { failedChecks: 1 })],
     ['somebody else has claimed it', () => query('update reconcile_schedule set epoch = epoch + 1 where id = $1', [claim.id])],
     ['the run was ended', () => store.schedule.finish(claim, 5000, 3)],
+    ['the type was hidden', () => query('update connection_types set deleted_at = now() where id = $1', [claim.id])],
     ['the type was deleted', () => query('delete from connection_types where id = $1', [claim.id])],
   ])('writes nothing when %s', async (_what, happens) => {
     await happens();
