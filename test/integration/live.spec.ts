@@ -170,8 +170,9 @@ describe('toolCallChanged', () => {
     const watch = connect(caller.token).watch('ToolCallChanged', { id: call.id });
     await watch.ended;
     expect(watch.errors).toEqual([]);
-    expect(watch.events.map((event) => event.status)).toEqual(['RUNNING', 'SUCCEEDED']);
-    expect(watch.events[1]).toMatchObject({ id: call.id, contentState: 'AVAILABLE', finishedAt: expect.any(String) });
+    // How far it says it is may come in between.
+    expect([...new Set(watch.events.map((event) => event.status))]).toEqual(['RUNNING', 'SUCCEEDED']);
+    expect(watch.events.at(-1)).toMatchObject({ id: call.id, contentState: 'AVAILABLE', finishedAt: expect.any(String) });
     const again = connect(caller.token).watch('ToolCallChanged', { id: call.id });
     await again.ended;
     expect(again.events.map((event) => event.status)).toEqual(['SUCCEEDED']);
