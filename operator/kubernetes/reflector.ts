@@ -16,7 +16,7 @@ export interface ReflectorHandlers<T> {
   changed(object: T): void;
   /** One object is gone; its last state. */
   deleted(object: T): void;
-  /** 404: there is no such resource (any more). Says nothing about the objects. */
+  /** 404, three times in a row where it was there before: there is no such resource (any more). Says nothing about the objects. */
   resourceMissing(): void;
 }
 
@@ -50,6 +50,8 @@ const SILENT_MS = 90_000;
 const PAGE = 500;
 const BACK_OFF = { first: 800, longest: 30_000 };
 const MISSING_LOOK_MS = 4000;
+/** An API server that starts answers 404 until it has read its CRDs. */
+const MISSING_AFTER = 3;
 const WATCH_SECONDS = { least: 300, span: 300 };
 
 /**
@@ -64,6 +66,7 @@ export class Reflector<T extends KubeObject> {
   readonly #ended = new AbortController();
   #work: Promise<void> | null = null;
   #failures = 0;
+  #missing = 0;
   #synced = false;
 
   constructor(options: ReflectorOptions<T>) {
@@ -120,6 +123,7 @@ export class Reflector<T extends KubeObject> {
     } while (next !== undefined);
     if (this.#ended.signal.aborted) throw new KubeFault('UNREACHABLE', `GET ${path}`, null, null);
     this.#failures = 0;
+    this.#missing = 0;
     handlers.listed(items);
     this.#synced = true;
     return version;
@@ -175,7 +179,7 @@ export class Reflector<T extends KubeObject> {
 
   async #failed(error: unknown): Promise<void> {
     const { logger, path, handlers, random, backOffMs } = this.#options;
-    if (isKubeFault(error, 'NOT_FOUND')) handlers.resourceMissing();
+    if (isKubeFault(error, 'NOT_FOUND') && (++this.#missing >= MISSING_AFTER || !this.#synced)) handlers.resourceMissing();
     if (isKubeFault(error, 'GONE')) {
       logger.info({ path }, 'the watch went too far back: listing again');
       this.#failures = Math.min(this.#failures, 1);

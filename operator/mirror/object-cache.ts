@@ -37,6 +37,8 @@ export class ObjectCache {
   /** Takes a complete list; answers the objects that changed, and those that are gone. */
   listed(kind: MirroredKind, scope: string | null, items: readonly CustomResource[]): { changed: CustomResource[]; gone: CustomResource[] } {
     this.#collections.set(`${kind} ${scope ?? ''}`, 'COMPLETE');
+    // A complete list is newer than whatever was seen before it.
+    for (const { metadata } of items) this.#gone.delete(metadata.uid);
     const there = new Set(items.map((item) => keyOf(kind, item.metadata.namespace, item.metadata.name)));
     const gone = this.all().filter((one) => one.kind === kind && (scope === null || one.metadata.namespace === scope) && !there.has(keyOf(kind, one.metadata.namespace, one.metadata.name)));
     for (const object of gone) this.deleted(object);
@@ -62,10 +64,10 @@ export class ObjectCache {
     return this.#objects.delete(key);
   }
 
-  /** There is no such collection. */
+  /** There is no such collection. Its objects may be the same ones when it is back: an API server that starts doesn't know its CRDs for a moment. */
   missing(kind: MirroredKind, scope: string | null): void {
     this.#collections.set(`${kind} ${scope ?? ''}`, 'MISSING');
-    for (const object of this.all()) if (object.kind === kind && (scope === null || object.metadata.namespace === scope)) this.deleted(object);
+    for (const object of this.all()) if (object.kind === kind && (scope === null || object.metadata.namespace === scope)) this.#objects.delete(keyOf(kind, object.metadata.namespace, object.metadata.name));
   }
 }
 
