@@ -136,7 +136,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const leftovers = new Leftovers({ store, vault, box, registry, transport, clientName: CLIENT_NAME, now, random: Math.random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random: Math.random, logger, metrics: upkeepMetrics,
-    setupOf: (type) => oauth.setupOf(type),
+    setupOf: (type, issuedTo) => oauth.setupOfLogin(type, issuedTo),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
     orphaned: (orphan) => leftovers.orphaned(orphan),
   });

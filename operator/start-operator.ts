@@ -100,7 +100,7 @@ export async function startOperator(config: Config, resources: OperatorResources
   const leftovers = new Leftovers({ store, vault, box, registry: clients, transport, clientName: CLIENT_NAME, now, random, logger });
   const tokens = new OAuthTokens({
     store, box, transport, changed, now, clock, random, logger, metrics: upkeepMetrics,
-    setupOf: (type) => oauth.setupOf(type),
+    setupOf: (type, issuedTo) => oauth.setupOfLogin(type, issuedTo),
     clientRefused: (type, clientRowId) => oauth.clientRefused(type, clientRowId),
     orphaned: (orphan) => leftovers.orphaned(orphan),
   });

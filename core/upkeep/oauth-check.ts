@@ -50,9 +50,13 @@ export class OAuthCheck {
     await repositories.oauthClients.saveDiscovery(rowOf(type, found, this.options.now()));
     if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
     const client = await repositories.oauthClients.current(type.id);
-    if (client !== null && client.issuer === found.issuer && client.redirectUri === this.options.oauth.redirectUri && !moved) return this.#settled(repositories, client);
+    if (client !== null && client.issuer === found.issuer && !moved) {
+      // What a manager entered is theirs to enter anew; its secret stays.
+      const bound = client.redirectUri === this.options.oauth.redirectUri || client.method === 'PREREGISTERED';
+      return bound ? this.#settled(repositories, client) : this.options.oauth.replaceUnbound(repositories, type, client, found);
+    }
     if (client !== null) {
-      await this.options.registry.retire(repositories, client, 'The issuer or our redirect URI changed; a client belongs to one of each.');
+      await this.options.registry.retire(repositories, client, 'The issuer changed; a client belongs to one.');
       // A client that a manager entered belongs to the old issuer: nothing of it goes to the new one.
       if (client.method === 'PREREGISTERED') return null;
     }

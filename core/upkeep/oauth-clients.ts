@@ -140,9 +140,9 @@ export class OAuthClientRegistry {
     }
   }
 
-  /** The client with its secret; null unless it is `ACTIVE`. */
+  /** The client with its secret; null unless it is `ACTIVE`, or `RETIRED` after it was: such a one is for logins that were issued to it. */
   async open(client: OAuthClient): Promise<UsableClient | null> {
-    if (client.state !== 'ACTIVE' || client.clientId === null) return null;
+    if ((client.state !== 'ACTIVE' && client.state !== 'RETIRED') || client.clientId === null) return null;
     const { clientSecret } = await this.secrets(client);
     return { clientId: client.clientId, clientSecret: clientSecret ?? null, authMethod: (client.tokenEndpointAuthMethod ?? 'none') as ClientAuthMethod };
   }
@@ -202,10 +202,18 @@ function context(client: OAuthClient, version: number) {
   return { table: 'oauth_clients', column: 'sealed', rowId: client.id, version, extra: [client.issuer, client.redirectUri] };
 }
 
+/** What managers have to do when our redirect URI is no longer the one that a client was entered for. */
+export function otherRedirectUri({ clientId, issuer, redirectUri: before }: Pick<OAuthClient, 'clientId' | 'issuer' | 'redirectUri'>, redirectUri: string): string {
+  return `Fairlead's address changed: the client ${quotePeer(clientId ?? '')} was entered for the redirect URI ${before}. Register ${redirectUri} for it at ${quotePeer(issuer)}, then enter its client ID again with updateConnectionType. Logins that exist go on.`;
+}
+
 /** What a registration's end means for people: the condition `Registered`. */
 export function registeredCondition(client: OAuthClient | null, redirectUri: string) {
   const byHand = `Register a client with the redirect URI ${redirectUri} by hand, and enter its client ID and secret.`;
   if (client === null) return { type: 'Registered', status: 'FALSE' as const, reason: 'ClientRequired', message: byHand };
+  if (client.state === 'ACTIVE' && client.method === 'PREREGISTERED' && client.redirectUri !== redirectUri) {
+    return { type: 'Registered', status: 'FALSE' as const, reason: 'RedirectUriChanged', message: otherRedirectUri(client, redirectUri) };
+  }
   switch (client.state) {
     case 'ACTIVE':
       return { type: 'Registered', status: 'TRUE' as const, reason: client.method === 'DYNAMIC' ? 'Dynamic' : client.method === 'PREREGISTERED' ? 'Preregistered' : 'MetadataDocument', message: client.message ?? '' };

@@ -30,8 +30,8 @@ export interface OAuthTokensOptions {
   box: CredentialBox;
   /** To token endpoints: its `timeoutMs` is that of one request. */
   transport: OAuthTransport;
-  /** The client and discovery that count for a type now. Throws `UserFault` with the next step where there is none. */
-  setupOf: (type: ConnectionType) => Promise<Pick<OAuthSetup, 'clientRowId' | 'client' | 'discovery'>>;
+  /** The client and discovery that a login goes by which was issued to this client. Throws `UserFault` with the next step where there is none. */
+  setupOf: (type: ConnectionType, issuedTo: string | null) => Promise<Pick<OAuthSetup, 'clientRowId' | 'client' | 'discovery'>>;
   /** Told when the provider doesn't know the client, or its secret, any more. */
   clientRefused: (type: ConnectionType, clientRowId: string) => Promise<void>;
   /** Tokens that came when their enrollment was gone: to be revoked. */
@@ -225,7 +225,7 @@ export class OAuthTokens {
     const [status] = await store.enrollments.statuses([enrollment.id]);
     const authorized = condition(status?.conditions ?? [], 'Authorized');
     if (authorized?.reason === ISSUER_CHANGED) throw new UserFault('ACTION_REQUIRED', authorized.message);
-    const setup = await setupOf(type);
+    const setup = await setupOf(type, grant.clientId);
     if (setup.discovery.issuer !== grant.issuer) {
       throw await this.#over(situation, ISSUER_CHANGED, 'The server\'s logins are issued by another provider now, to which nothing of this login is sent: sign in again with startAuthorization.');
     }

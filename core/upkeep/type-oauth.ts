@@ -11,7 +11,7 @@ import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
-import { registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
+import { otherRedirectUri, registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
 /** What {@link TypeOAuth} is built of. */
 export interface TypeOAuthOptions {
@@ -97,17 +97,39 @@ export class TypeOAuth {
     return fault;
   }
 
-  /** Client and discovery that count for a type now. Throws `UserFault` with the next step where there is none. */
+  /**
+   * Client and discovery that consents go by now. A client is bound to one redirect URI: where ours has changed, another one is registered first, visibly.
+   * Throws `UserFault` with the next step where there is none: CLIENT_REQUIRED for managers, SERVER_REFUSED to try again.
+   */
   async setupOf(type: ConnectionType): Promise<OAuthSetup> {
-    const { store, registry } = this.options;
+    const { store } = this.options;
     const [row, found] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
-    const client = found === null || row === null ? found : await this.#renewed(type, found, row);
-    const usable = client === null ? null : await registry.open(client);
-    if (row === null || client === null || usable === null || client.issuer !== row.issuer) {
-      const { message } = registeredCondition(client?.issuer === row?.issuer ? client : null, this.redirectUri);
-      throw new UserFault('CLIENT_REQUIRED', `There is no usable OAuth client for this connection type yet; its managers must act. ${message}`);
-    }
-    return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
+    if (row === null || found === null || found.issuer !== row.issuer) return this.#usable(row, found);
+    if (found.redirectUri === this.redirectUri) return this.#usable(row, await this.#renewed(type, found, row));
+    if (found.method === 'PREREGISTERED') throw new UserFault('CLIENT_REQUIRED', `Nobody can consent until a manager acts. ${otherRedirectUri(found, this.redirectUri)}`);
+    return this.#usable(row, await this.#rebound(type, row));
+  }
+
+  /**
+   * Client and discovery that a login goes by which was issued to this client: to refresh and to revoke takes no redirect URI, so a client that only lost its place to one of our new redirect URI
+   * goes on for as long as the issuer lets it. Throws as {@link setupOf}.
+   */
+  async setupOfLogin(type: ConnectionType, issuedTo: string | null): Promise<OAuthSetup> {
+    const { store } = this.options;
+    const [row, current, own] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id), issuedTo === null ? null : store.oauthClients.byId(issuedTo)]);
+    const outlived = row !== null && own !== null && own.issuer === row.issuer && own.redirectUri !== this.redirectUri && own.clientId !== null && (own.state === 'ACTIVE' || own.state === 'RETIRED');
+    const counts = outlived ? own : current;
+    return this.#usable(row, counts === null || row === null ? counts : await this.#renewed(type, counts, row));
+  }
+
+  /** Records a client of our present redirect URI in place of one of another, for use inside a transaction that holds the type's lock; null where that takes a manager. */
+  async replaceUnbound(repositories: Repositories, type: ConnectionType, client: OAuthClient, found: Discovery): Promise<OAuthClient | null> {
+    const { clientMetadataUrl, registry } = this.options;
+    await registry.retire(repositories, client, 'Our redirect URI changed; a client belongs to one.');
+    const { initialAccessToken = null } = await registry.secrets(client);
+    const method = chooseRegistration(found, { clientMetadataUrl: clientMetadataUrl(), hasClient: false });
+    if (method === null) return null;
+    return registry.record(repositories, type, found, this.redirectUri, method === 'METADATA_DOCUMENT' ? { method, clientId: clientMetadataUrl()! } : { method: 'DYNAMIC', initialAccessToken });
   }
 
   /** The provider doesn't know the client, or its secret, any more: a dynamic one is registered anew, visibly; a manager must act on the others. */
@@ -150,6 +172,31 @@ export class TypeOAuth {
     if (teamId !== null) changed(teamId);
   }
 
+  async #usable(row: OAuthDiscovery | null, client: OAuthClient | null): Promise<OAuthSetup> {
+    const usable = client === null ? null : await this.options.registry.open(client);
+    if (row !== null && client !== null && usable !== null && client.issuer === row.issuer) return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
+    const { message } = registeredCondition(client?.issuer === row?.issuer ? client : null, this.redirectUri);
+    if (client?.state === 'PENDING' && client.issuer === row?.issuer) {
+      throw new UserFault('SERVER_REFUSED', `Fairlead is not registered at the server's provider yet. ${message} Try again in a minute.`, { retryable: true, retryAfterMs: REGISTRATION_PAUSE_MS });
+    }
+    throw new UserFault('CLIENT_REQUIRED', `There is no usable OAuth client for this connection type yet; its managers must act. ${message}`);
+  }
+
+  /** The client of our present redirect URI, recorded and registered now unless somebody else has done that meanwhile. */
+  async #rebound(type: ConnectionType, row: OAuthDiscovery): Promise<OAuthClient | null> {
+    const { store } = this.options;
+    const found = discoveryOf(row);
+    const recorded = await store.transaction(async (repositories) => {
+      await repositories.connectionTypes.lock(type.id);
+      const current = await repositories.oauthClients.current(type.id);
+      if (current === null || current.redirectUri === this.redirectUri || current.issuer !== row.issuer || current.method === 'PREREGISTERED') return null;
+      return this.replaceUnbound(repositories, type, current, found);
+    });
+    if (recorded !== null) await this.register(type, recorded, found);
+    else await this.observe(type.id);
+    return store.oauthClients.current(type.id);
+  }
+
   /** The client, renewed if its secret is nearing its end. One that can't be renewed is used for as long as it is accepted. */
   async #renewed(type: ConnectionType, client: OAuthClient, row: OAuthDiscovery): Promise<OAuthClient | null> {
     const { store, registry, now } = this.options;
@@ -163,6 +210,9 @@ export class TypeOAuth {
     return decideOutcome({ discovery: report, challenged, redirectUri: this.redirectUri, clientMetadataUrl: this.options.clientMetadataUrl(), registrationRefusal });
   }
 }
+
+/** When to ask again whether a registration that is under way, or was put off by the issuer, has worked: checks send it again. */
+const REGISTRATION_PAUSE_MS = 10_000;
 
 function clientRequired(message: string): UserFault {
   return new UserFault('CLIENT_REQUIRED', message, { field: ['input', 'oauth', 'clientId'] });

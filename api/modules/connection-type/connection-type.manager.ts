@@ -68,10 +68,12 @@ export class ConnectionTypeManager {
     const given = secretOf(input.oauth, 'clientSecret');
     const initialAccessToken = secretOf(input.oauth, 'initialAccessToken') ?? null;
     const spec = parseInput(connectionTypeSpec, merged(type.spec, changes));
+    // Naming a client again says that our new redirect URI is registered for it.
+    const rebound = input.oauth?.clientId != null && spec.authMethod === 'OAUTH' && (await this.planner.boundElsewhere(this.store, type.id));
     // The version is the generation of the spec: what changes nothing doesn't move it.
-    if (canonicalJson(spec) === canonicalJson(type.spec) && given === undefined && initialAccessToken === null) return act.commit(async () => type);
+    if (canonicalJson(spec) === canonicalJson(type.spec) && given === undefined && initialAccessToken === null && !rebound) return act.commit(async () => type);
     const moved = !sameTarget(currentTarget(type.spec), currentTarget(spec));
-    const otherClient = spec.authMethod === 'OAUTH' && (moved || given !== undefined || initialAccessToken !== null || spec.oauth?.clientId !== type.spec.oauth?.clientId);
+    const otherClient = spec.authMethod === 'OAUTH' && (moved || rebound || given !== undefined || initialAccessToken !== null || spec.oauth?.clientId !== type.spec.oauth?.clientId);
     if (moved || otherClient) this.checks.take(membership.memberId);
     const report = moved || otherClient ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);

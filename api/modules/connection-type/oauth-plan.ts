@@ -73,6 +73,12 @@ export class OAuthPlanner {
     if (fault !== null && fault.code !== 'OUTCOME_UNKNOWN' && fault.code !== 'INVALID_ANSWER') throw this.oauth.refusalOf(plan.look, fault);
   }
 
+  /** Whether the client in use was made for another redirect URI than ours is now. */
+  async boundElsewhere(repositories: Repositories, typeId: string): Promise<boolean> {
+    const client = await repositories.oauthClients.current(typeId);
+    return client !== null && client.redirectUri !== this.oauth.redirectUri;
+  }
+
   /** The secret of the client that is in use, to be kept when an update says nothing of it. */
   async storedSecret(repositories: Repositories, typeId: string): Promise<string | null> {
     const client = await repositories.oauthClients.current(typeId);

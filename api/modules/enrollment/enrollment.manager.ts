@@ -160,9 +160,9 @@ export class EnrollmentManager {
     return changed;
   }
 
-  /** The owner only. The sealed value is gone when this returns; answers what became of a login at its provider, null where there was none. */
-  async delete(act: Act, input: DeleteEnrollmentInput): Promise<Undone | null> {
-    const { enrollment } = await this.owned(act, input.id);
+  /** The owner only. The sealed value is gone when this returns; answers what became of a login at its provider, or what there is to do where there was none. */
+  async delete(act: Act, input: DeleteEnrollmentInput): Promise<Undone | { outcome: 'NOT_NEEDED'; message: string }> {
+    const { enrollment, credential } = await this.owned(act, input.id);
     await requireOwnOrigin(this.store, enrollment);
     await this.leftovers.prepare(enrollment.teamId);
     const left = await act.commit(async (repositories) => {
@@ -173,7 +173,7 @@ export class EnrollmentManager {
     });
     const [undone] = await this.leftovers.settle(left, REVOCATION_WAIT_MS);
     if (enrollment.shared) await this.upkeep.checkType(enrollment.connectionTypeId);
-    return undone ?? null;
+    return undone ?? { outcome: 'NOT_NEEDED', message: NOTHING_TO_REVOKE[credential.kind] };
   }
 
   /** The binding of a login whose manifest asks for it to be shared, and whose owner hasn't said yes so far. */
@@ -233,6 +233,14 @@ interface Stored {
   memberId: string;
   keep: boolean;
 }
+
+/** What remains of an enrollment that no provider has to hear of. */
+const NOTHING_TO_REVOKE: Record<Credential['kind'], string> = {
+  NONE: 'It held no credential, so nothing remains of it.',
+  ACCESS_TOKEN: 'Fairlead keeps nothing of it. The token or key goes on working at the server until it is revoked there.',
+  CUSTOM_HEADERS: 'Fairlead keeps nothing of it. What the headers held goes on working at the server until it is revoked there.',
+  OAUTH: 'It held no login: consent was never finished, so there is nothing at the provider to revoke.',
+};
 
 function gone(): UserFault {
   return new UserFault('NOT_FOUND', 'The enrollment was deleted meanwhile.', { field: ['input', 'id'] });

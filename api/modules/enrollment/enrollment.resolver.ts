@@ -61,11 +61,7 @@ export class EnrollmentResolver {
 
   @Mutation(() => DeleteEnrollmentPayload, { description: 'Ends one\'s own enrollment; its sealed value is gone.' })
   deleteEnrollment(@Ctx() context: Context, @Arg('input', () => DeleteEnrollmentInput, { description: 'Which one.' }) input: DeleteEnrollmentInput) {
-    return this.mutations.run(context, 'deleteEnrollment', async (act) => {
-      const revocation = await this.manager.delete(act, input);
-      const message = 'Fairlead keeps nothing of it. A token or key goes on working at the server until it is revoked there.';
-      return { deletedId: input.id, revocation: revocation ?? { outcome: 'NOT_NEEDED', message } };
-    });
+    return this.mutations.run(context, 'deleteEnrollment', async (act) => ({ deletedId: input.id, revocation: await this.manager.delete(act, input) }));
   }
 }
 

@@ -70,7 +70,7 @@ export async function startCallProcess(
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri: () => REDIRECT_URI, clientMetadataUrl: () => null, now, clock, changed });
   const leftovers = new Leftovers({ store, vault, box: new CredentialBox(vault), registry, transport, clientName: 'Fairlead', now, random: Math.random, logger: createLogger('silent') });
   const tokens = new OAuthTokens({
-    store, box: new CredentialBox(vault), transport, changed, now, clock, random: Math.random, logger: createLogger('silent'), setupOf: (type) => oauth.setupOf(type),
+    store, box: new CredentialBox(vault), transport, changed, now, clock, random: Math.random, logger: createLogger('silent'), setupOf: (type, issuedTo) => oauth.setupOfLogin(type, issuedTo),
     clientRefused: (type, id) => oauth.clientRefused(type, id), orphaned: (orphan) => leftovers.orphaned(orphan), ...(typeof logins === 'function' ? logins({ store, vault }) : logins),
   });
   const service: CallService = new CallService({
