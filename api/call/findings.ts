@@ -2,7 +2,7 @@ import { sameMeaning, withObservations, type Observation } from '#core/connectio
 import { PeerFault } from '#core/errors.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
 import { insufficientScope } from '#core/oauth/challenge.js';
-import { scopeUnion } from '#core/oauth/scopes.js';
+import { MAX_SCOPES, scopeUnion } from '#core/oauth/scopes.js';
 import type { ScheduleKey } from '#core/store/schedule.js';
 import type { Repositories, Store } from '#core/store/store.js';
 import { scopesWanted } from '#core/upkeep/oauth-tokens-observations.js';
@@ -65,11 +65,12 @@ export class Findings {
   }
 
   /** Step-up: the next consent, of the same enrollment, asks for what was granted and what is missing. */
-  #wantScopes(route: Route, challenged: readonly string[]): Promise<boolean> {
-    const missing = challenged.filter((scope) => SCOPE.test(scope)).slice(0, MAX_SCOPES);
+  #wantScopes(route: Route, missing: readonly string[]): Promise<boolean> {
     return this.#observe(route, async (repositories) => {
       const grant = await repositories.oauthGrants.byId(route.enrollmentId);
-      await repositories.oauthGrants.update(route.enrollmentId, { wantedScopes: scopeUnion(grant?.scopes ?? [], grant?.wantedScopes ?? [], missing) });
+      // A server that wants another one each time: those that it wanted before go first.
+      const wantedScopes = scopeUnion(grant?.scopes ?? [], missing, grant?.wantedScopes ?? []).slice(0, 2 * MAX_SCOPES);
+      await repositories.oauthGrants.update(route.enrollmentId, { wantedScopes });
       return scopesWanted(missing);
     });
   }
@@ -89,10 +90,6 @@ export class Findings {
     });
   }
 }
-
-/** https://www.rfc-editor.org/rfc/rfc6749#section-3.3 */
-const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/;
-const MAX_SCOPES = 100;
 
 /** What the end of a call says about the server's health; null for nothing: a cancelled call, or a tool that took too long. */
 function reachableBy(error: unknown): boolean | null {

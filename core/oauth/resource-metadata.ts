@@ -1,5 +1,5 @@
 import { quotePeer } from '../errors.js';
-import { properScopes } from './scopes.js';
+import { MAX_SCOPES, properScopes } from './scopes.js';
 
 /** What a protected resource publishes of itself, as far as it concerns a client. https://www.rfc-editor.org/rfc/rfc9728#section-2 */
 export interface ResourceMetadata {
@@ -12,7 +12,6 @@ export interface ResourceMetadata {
 
 /** Beyond this, entries are left out: nobody has so many authorization servers. */
 const MAX_SERVERS = 8;
-const MAX_SCOPES = 200;
 
 /**
  * Where the metadata of a resource is looked for when no challenge names the place: under its path, then at the root.

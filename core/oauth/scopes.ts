@@ -5,12 +5,15 @@ export function scopeUnion(...lists: readonly (readonly string[])[]): string[] {
   return [...new Set(lists.flat())];
 }
 
+/** Beyond this, the scopes of one list are left out: nobody has so many, and each is stored, shown, and asked for in a URL. */
+export const MAX_SCOPES = 200;
+
 /**
- * What of a peer's list can be a scope; the rest is left out, so that none passes for two, turns the text around it, or fails to be stored.
+ * What of a peer's list can be a scope, each once; the rest is left out, so that none passes for two, turns the text around it, or fails to be stored.
  * https://www.rfc-editor.org/rfc/rfc6749#section-3.3
  */
 export function properScopes(said: readonly unknown[]): string[] {
-  return said.filter((scope): scope is string => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope));
+  return scopeUnion(said.filter((scope): scope is string => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(scope))).slice(0, MAX_SCOPES);
 }
 
 /**

@@ -265,6 +265,7 @@ describe('a token answer', () => {
     ['a token_type in capitals', { tokenType: 'BEARER' }, { tokenType: 'Bearer' }],
     ['scopes with commas', { tokenMembers: { scope: 'repo,gist' } }, { scopes: ['repo', 'gist'] }],
     ['scopes that are none among others', { tokenMembers: { scope: 'a b\u0000c \u202ed "e"' } }, { scopes: ['a'] }],
+    ['thousands of scopes, some of them huge', { tokenMembers: { scope: ['x'.repeat(201), ...Array.from({ length: 5_000 }, (_, index) => `s${index % 2_000}`)].join(' ') } }, { scopes: Array.from({ length: 200 }, (_, index) => `s${index}`) }],
     ['scopes as a list', { tokenMembers: { scope: ['repo', 'gist'] } }, { scopes: ['repo', 'gist'] }],
     ['an id_token that nobody can check', { tokenMembers: { id_token: 'x.y.z' } }, { scopes: ['a'] }],
     ['an empty refresh token', { tokenMembers: { refresh_token: '' } }, { refreshToken: null }],

@@ -1,6 +1,6 @@
 import { cp, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createLogger } from '#core/log.js';
 import { accountFacts, chooseAccount } from '#core/postgres/account.js';
 import { locateNativeFolder, POSTGRES_MAJOR, prepareBinaries } from '#core/postgres/binaries.js';
@@ -49,7 +49,8 @@ async function cachedCluster(cacheFolder: string): Promise<string> {
   const finished = join(cacheFolder, `postgres-${POSTGRES_MAJOR}`);
   if (await exists(finished)) return finished;
   await mkdir(cacheFolder, { recursive: true });
-  const workshop = await mkdtemp(join(cacheFolder, 'building-'));
+  // Absolute: initdb runs in the folder itself.
+  const workshop = await mkdtemp(resolve(cacheFolder, 'building-'));
   const account = await chooseAccount(await accountFacts(searchPath));
   const { dataFolder } = await openCluster(workshop, await prepareBinaries(locateNativeFolder(), join(workshop, 'lib'), searchPath), account, false);
   // A run beside this one may have been faster: one whole cluster is as good as the other.

@@ -23,7 +23,7 @@ export const RevocationOutcomeEnum = enumType<'REVOKED' | 'NOT_SUPPORTED' | 'PEN
   NOT_SUPPORTED: 'The provider offers no revocation.',
   PENDING: 'It is being retried.',
   ABANDONED: 'It was given up; the message says what remains.',
-  NOT_NEEDED: 'There was nothing to revoke: revoke a token or key where it was issued.',
+  NOT_NEEDED: 'No provider had to hear of it; the message says what remains, if anything.',
 });
 
 @ObjectType('CredentialField', { description: 'One part of a credential; never its value.', simpleResolvers: true })
