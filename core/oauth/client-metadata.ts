@@ -59,7 +59,8 @@ export function preferredAuthMethod({ token_endpoint_auth_methods_supported: met
 export function clientMetadataDocument(publicUrl: string, configured: string | null, { clientName, redirectUri }: ClientIdentity): ClientMetadata & { client_id: string } {
   const { protocol, origin } = new URL(redirectUri);
   return {
-    client_id: configured ?? new URL(CLIENT_METADATA_PATH, publicUrl).href, client_name: clientName, client_uri: origin, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
+    // Servers refuse a document whose `client_uri` isn't HTTPS (oidc-provider).
+    client_id: configured ?? new URL(CLIENT_METADATA_PATH, publicUrl).href, client_name: clientName, ...(protocol === 'https:' ? { client_uri: origin } : {}), redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
     token_endpoint_auth_method: 'none', application_type: protocol === 'https:' ? 'web' : 'native',
   };
 }

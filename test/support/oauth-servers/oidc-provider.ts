@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Provider, type Configuration } from 'oidc-provider';
+import { Agent, fetch as undiciFetch } from 'undici';
+import { LOOPBACK_CERTIFICATE } from '../loopback-certificate.js';
 import { listen } from '../mcp-servers/listener.js';
 import { startGuardedMcp, type Guard, type GuardedMcp } from './guarded-mcp.js';
 
@@ -15,6 +17,8 @@ export interface OidcProviderOptions {
   /** What a person decides on the consent page; `approve` by default, and may be changed on the way. */
   decision?: 'approve' | 'deny';
   guard?: Partial<Guard>;
+  /** Takes client ID metadata documents, which it reads over HTTPS from hosts with the loopback certificate. */
+  readsDocuments?: boolean;
   /** How long the token endpoint takes between its work and its answer, drawn anew for each, in milliseconds; not at all by default. */
   takesMs?: () => number;
 }
@@ -118,6 +122,7 @@ function configuration(options: OidcProviderOptions, resource: string): Configur
     scopes: ['openid', 'offline_access', ...SCOPES],
     pkce: { required: () => true },
     rotateRefreshToken: true,
+    ...(options.readsDocuments === true && { fetch: fetchDocument }),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     ttl: { AccessToken: options.accessTokenTtl ?? 3_600, RefreshToken: 86_400, Grant: 86_400, Session: 86_400, Interaction: 600 },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -128,6 +133,7 @@ function configuration(options: OidcProviderOptions, resource: string): Configur
       registration: { enabled: true, initialAccessToken: options.initialAccessToken ?? false, issueRegistrationAccessToken: true },
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      ...(options.readsDocuments === true && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } }),
       introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: {
         enabled: true,
@@ -140,6 +146,12 @@ function configuration(options: OidcProviderOptions, resource: string): Configur
     },
   };
 }
+
+/** Trusts the loopback certificate, and goes to loopback, both of which oidc-provider would refuse by itself. */
+const fetchDocument: typeof fetch = (url, options) => {
+  const dispatcher = new Agent({ connect: { ca: LOOPBACK_CERTIFICATE.cert } });
+  return undiciFetch(url as string, { ...(options as object), dispatcher }) as unknown as Promise<Response>;
+};
 
 /** What a person would do: sign in, and say yes or no. */
 async function finish(provider: Provider, server: OidcProviderServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
