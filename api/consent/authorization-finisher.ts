@@ -30,7 +30,7 @@ export interface Answer {
 /** What became of it. `REFUSED` changed nothing and stored nothing. */
 export type Finished =
   | { kind: 'REFUSED'; reason: 'UNKNOWN' | 'OTHER_BROWSER' | 'FINISHED' }
-  | { kind: 'CONCLUDED'; outcome: ConsentOutcome; message: string; authorization: OAuthAuthorization; serverName: string };
+  | { kind: 'CONCLUDED'; outcome: ConsentOutcome; message: string; kept: boolean; authorization: OAuthAuthorization; serverName: string };
 
 /** Outlives the exchange of the code, which has a deadline of its own. */
 const FINISHING_LIFETIME_MS = 90_000;
@@ -42,6 +42,8 @@ const CHANGED = 'The server\'s address or provider was changed while you were si
 interface Ending {
   outcome: ConsentOutcome;
   message: string;
+  /** Whether the enrollment holds a login of an earlier consent all the same. */
+  kept: boolean;
 }
 
 /** Takes a provider's answer, once, from the browser that was sent to it, and stores what it brings. */
@@ -66,7 +68,7 @@ export class AuthorizationFinisher {
     const { store } = this.parts;
     await store.oauthAuthorizations.expire(null);
     const now = await store.oauthAuthorizations.byId(situation.authorization.id);
-    return now?.state === 'EXPIRED' ? concluded(situation, { outcome: 'EXPIRED', message: OVER }) : { kind: 'REFUSED', reason: 'FINISHED' };
+    return now?.state === 'EXPIRED' ? concluded(situation, { outcome: 'EXPIRED', message: OVER, kept: await this.#holdsLogin(store, situation) }) : { kind: 'REFUSED', reason: 'FINISHED' };
   }
 
   async #redeem(situation: Situation, { parameters, requestId }: Answer): Promise<Ending> {
@@ -115,9 +117,9 @@ export class AuthorizationFinisher {
     changed(enrollment.teamId);
     const [status] = await store.enrollments.statuses([enrollment.id]);
     const authorized = condition(status?.conditions ?? [], 'Authorized');
-    if (authorized?.status !== 'FALSE') return { outcome: 'READY', message: '' };
+    if (authorized?.status !== 'FALSE') return { outcome: 'READY', message: '', kept: false };
     await store.oauthAuthorizations.transition(situation.authorization.id, 'READY', { state: 'FAILED', message: authorized.message });
-    return { outcome: 'FAILED', message: authorized.message };
+    return { outcome: 'FAILED', message: authorized.message, kept: false };
   }
 
   /** False when the credential's version has moved meanwhile: a refresh finished. The consent is newer, so it is tried again and wins. */
@@ -158,17 +160,23 @@ export class AuthorizationFinisher {
   async #end(situation: Situation, outcome: 'DENIED' | 'FAILED', message: string, code: string, requestId: string): Promise<Ending> {
     const { authorization, enrollment, type } = situation;
     const { changed, store, upkeep } = this.parts;
-    await store.transaction(async (repositories) => {
-      if (!(await repositories.oauthAuthorizations.transition(authorization.id, 'FINISHING', { state: outcome, message, sealed: null }))) return;
-      const [credential] = await repositories.enrollments.credentials([enrollment.id]);
-      if (credential?.sealed === null) {
+    const kept = await store.transaction(async (repositories) => {
+      const holds = await this.#holdsLogin(repositories, situation);
+      if (!(await repositories.oauthAuthorizations.transition(authorization.id, 'FINISHING', { state: outcome, message, sealed: null }))) return holds;
+      if (!holds && (await repositories.enrollments.byId(enrollment.id)) !== null) {
         await upkeep.status.writeEnrollment(repositories, type, enrollment.id, awaitingConsent(outcome === 'DENIED' ? 'ConsentDenied' : 'ConsentFailed', message));
       }
       await this.#record(repositories, situation, outcome === 'DENIED' ? 'REFUSED' : 'FAILED', code, requestId);
       await repositories.announce(enrollment.teamId);
+      return holds;
     });
     changed(enrollment.teamId);
-    return { outcome, message };
+    return { outcome, message, kept };
+  }
+
+  async #holdsLogin(repositories: Repositories, { enrollment }: Situation): Promise<boolean> {
+    const [credential] = await repositories.enrollments.credentials([enrollment.id]);
+    return credential?.sealed != null;
   }
 
   async #record(repositories: Repositories, { enrollment, owner, type }: Situation, outcome: AuditOutcome, code: string | null, requestId: string): Promise<void> {

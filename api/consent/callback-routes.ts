@@ -21,9 +21,9 @@ export class CallbackRoutes {
     const finished = await this.finisher.finish({ parameters, state, cookie: visit.cookie('consent', state), requestId });
     if (finished.kind === 'REFUSED') return sendPage(reply, unexpectedAnswerPage(finished.reason));
     visit.forget('consent', state);
-    const { authorization, outcome, message, serverName } = finished;
+    const { authorization, outcome, message, kept, serverName } = finished;
     if (authorization.returnUrl !== null) return reply.redirect(withOutcome(authorization.returnUrl, authorization.enrollmentId, outcome), 303);
-    return sendPage(reply, outcomePage(outcome, serverName, message));
+    return sendPage(reply, outcomePage(outcome, serverName, message, kept));
   }
 
   /** `GET /signin/callback`: the OIDC issuer's answer; back to the page of the link that it was for. */

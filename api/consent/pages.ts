@@ -34,18 +34,14 @@ export function unexpectedAnswerPage(reason: 'UNKNOWN' | 'OTHER_BROWSER' | 'FINI
   return { status: reason === 'FINISHED' ? 409 : 403, title: 'This login can\'t be finished here', body: html`${why[reason]}<p>You can close this page.</p>` };
 }
 
-/** How a consent ended, for people who wanted to return to nowhere. */
-export function outcomePage(outcome: ConsentOutcome, serverName: string, message: string): Page {
+/** How a consent ended, for people who wanted to return to nowhere. `kept`: the login of an earlier consent is still there. */
+export function outcomePage(outcome: ConsentOutcome, serverName: string, message: string, kept: boolean): Page {
   const close = html`<p>You can close this page.</p>`;
-  switch (outcome) {
-    case 'READY':
-      return { status: 200, title: `${serverName} is connected`, body: html`<p>The login is stored, and you can use ${foreign(serverName)} through Fairlead now.</p>${close}` };
-    case 'DENIED':
-      return { status: 200, title: `${serverName} is not connected`, body: html`<p>${message}</p>${close}` };
-    case 'FAILED':
-    case 'EXPIRED':
-      return { status: 200, title: `${serverName} could not be connected`, body: html`<p>${message}</p><p>You can start again in the place where you got the link.</p>${close}` };
-  }
+  if (outcome === 'READY') return { status: 200, title: `${serverName} is connected`, body: html`<p>The login is stored, and you can use ${foreign(serverName)} through Fairlead now.</p>${close}` };
+  const again = outcome === 'DENIED' ? null : html`<p>You can start again in the place where you got the link.</p>`;
+  const before = kept ? html`<p>The login that was stored before is still there, unchanged.</p>` : null;
+  const title = kept ? `The login at ${serverName} was not renewed` : `${serverName} ${outcome === 'DENIED' ? 'is not' : 'could not be'} connected`;
+  return { status: 200, title, body: html`<p>${message}</p>${before}${again}${close}` };
 }
 
 /** Something in the way of a step; `again` is a page of ours to try again on. */

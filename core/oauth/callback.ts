@@ -68,6 +68,6 @@ function denied(parameters: URLSearchParams, { issuer, codeVerifier }: PendingAu
   const kind = errorCode(error);
   if (kind === 'ACCESS_DENIED') return new OAuthFault('ACCESS_DENIED', `Consent was refused at ${quotePeer(issuer)}: ${words}. Start again to give it.`, { error });
   if (kind === 'TEMPORARY' || error === 'server_error') return new OAuthFault('TEMPORARY', `${quotePeer(issuer)} could not ask for consent: ${words}. Start again later.`, { error });
-  const client = error === 'unauthorized_client' || kind === 'INVALID_CLIENT';
-  return new OAuthFault(client ? 'INVALID_CLIENT' : 'REFUSED', `${quotePeer(issuer)} refused the request for consent: ${words}.`, { error });
+  // Never INVALID_CLIENT: a person can write what they like into their own callback, and a client that is replaced costs everybody their login. Only the token endpoint is believed that.
+  return new OAuthFault('REFUSED', `${quotePeer(issuer)} refused the request for consent: ${words}.`, { error });
 }

@@ -4,6 +4,9 @@ import type { RegistrationMethod } from './outcome.js';
 import { hasControls } from './resource-metadata.js';
 import { CLIENT_AUTH_METHODS, type ClientAuthMethod } from './server-metadata.js';
 
+/** Identifiers go into URLs that browsers and servers must take. */
+const MAX_ID_LENGTH = 2_048;
+
 /** A client as requests use it. Holds a secret. */
 export interface OAuthClientIdentity {
   clientId: string;
@@ -51,7 +54,7 @@ export function readClient(json: Record<string, unknown>, context: ReadContext):
   const { known, peer, status } = context;
   const clientId = text(json.client_id);
   if (clientId === null) throw new OAuthFault('INVALID_ANSWER', `${peer} answered without a "client_id".`, { status });
-  if (hasControls(clientId)) throw new OAuthFault('INVALID_ANSWER', `${peer} answered with a "client_id" that holds control characters.`, { status });
+  if (hasControls(clientId) || clientId.length > MAX_ID_LENGTH) throw new OAuthFault('INVALID_ANSWER', `${peer} answered with a "client_id" that can't be sent: it holds control characters, or is too long for a URL.`, { status });
   if (known && clientId !== known.clientId) throw new OAuthFault('INVALID_ANSWER', `${peer} answered with another "client_id" than the one that was asked about.`, { status });
   const warnings: string[] = [];
   const secret = text(json.client_secret);
@@ -91,7 +94,7 @@ function managementOf(json: Record<string, unknown>, { admits, known }: ReadCont
   const registrationAccessToken = text(json.registration_access_token) ?? known?.management?.registrationAccessToken ?? null;
   const registrationClientUri = known?.management?.registrationClientUri ?? text(json.registration_client_uri);
   if (registrationAccessToken === null || registrationClientUri === null) return null;
-  if (isHeaderSafe(registrationAccessToken) && !hasControls(registrationClientUri) && admits(registrationClientUri)) return { registrationClientUri, registrationAccessToken };
+  if (isHeaderSafe(registrationAccessToken) && !hasControls(registrationClientUri) && registrationClientUri.length <= MAX_ID_LENGTH && admits(registrationClientUri)) return { registrationClientUri, registrationAccessToken };
   warnings.push('The address for managing the client is not one that may be reached, or the token for it can\'t be sent; its secret can\'t be renewed, and it can\'t be deleted, automatically.');
   return null;
 }

@@ -50,10 +50,10 @@ function coversServer(resource: string, serverUrl: URL): boolean {
   return path === parent || path.startsWith(`${parent}/`);
 }
 
-/** Whether a text holds control characters. `URL` forgives them at the ends, and PostgreSQL takes no NUL. */
+/** Whether a text holds control characters, or halves of surrogate pairs. `URL` forgives the former at the ends and replaces the latter, and PostgreSQL takes neither in JSON. */
 export function hasControls(text: string): boolean {
   // eslint-disable-next-line no-control-regex -- control characters are what is refused
-  return /[\u0000-\u001f\u007f]/.test(text);
+  return /[\u0000-\u001f\u007f]/.test(text) || !text.isWellFormed();
 }
 
 /** The usable texts of a list that a peer sent: no others, no doubles. */

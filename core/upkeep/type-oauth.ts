@@ -132,7 +132,10 @@ export class TypeOAuth {
     return registry.record(repositories, type, found, this.redirectUri, method === 'METADATA_DOCUMENT' ? { method, clientId: clientMetadataUrl()! } : { method: 'DYNAMIC', initialAccessToken });
   }
 
-  /** The provider doesn't know the client, or its secret, any more: a dynamic one is registered anew, visibly; a manager must act on the others. */
+  /**
+   * The provider doesn't know the client, or its secret, any more: a dynamic one is registered anew, visibly; a manager must act on one that was entered by hand. That of our metadata document
+   * is not over: the provider couldn't read the document, and will read it again.
+   */
   async clientRefused(type: ConnectionType, clientRowId: string, run: CheckRun = AT_ONCE): Promise<void> {
     const { now, registry, store } = this.options;
     const replaced = await writeInRun(store, run, async (repositories) => {
@@ -140,7 +143,8 @@ export class TypeOAuth {
       const client = await repositories.oauthClients.current(type.id);
       const row = await repositories.oauthClients.discovery(type.id);
       if (client === null || client.id !== clientRowId || client.state !== 'ACTIVE' || row === null || secretInFlux(client, now())) return null;
-      if (client.method !== 'DYNAMIC') {
+      if (client.method === 'METADATA_DOCUMENT') return null;
+      if (client.method === 'PREREGISTERED') {
         await repositories.oauthClients.transition(client.id, ['ACTIVE'], { state: 'REFUSED', message: 'The issuer no longer accepts this client or its secret: enter the right ones.' });
         return null;
       }

@@ -135,8 +135,22 @@ describe('An answer', () => {
     const { credential, conditions, grant } = await world.stored(enrollment);
     provider.decision = 'deny';
     const other = new Person();
-    expect((await other.follow(await other.press(await other.get(await world.link(enrollment)), 'continue'))).text).toContain('Warehouse is not connected');
+    const end = await other.follow(await other.press(await other.get(await world.link(enrollment)), 'continue'));
+    expect(end.text).toContain('The login at Warehouse was not renewed');
+    expect(end.text).toContain('still there, unchanged');
+    expect(end.text).not.toContain('is not connected');
     expect(await world.stored(enrollment)).toMatchObject({ credential, conditions, grant });
+  });
+
+  test.each(['unauthorized_client', 'invalid_client'])('that was made to say %s by whoever holds the browser leaves the client, and with it everybody\'s logins, as they are', async (error) => {
+    const person = new Person();
+    const before = await world.oauth.setupOf(type);
+    const answer = new URL(await stage.answerOf(person, await world.link(enrollment)));
+    answer.searchParams.delete('code');
+    answer.searchParams.set('error', error);
+    expect((await person.get(answer.href)).text).toContain('could not be connected');
+    expect((await world.oauth.setupOf(type)).clientRowId).toBe(before.clientRowId);
+    await stage.expectNothingStored();
   });
 
   test('that comes after the server moved stores nothing', async () => {

@@ -68,6 +68,7 @@ it.each<[string, Faults, string, string]>([
   ['no token endpoint', { metadataMembers: { token_endpoint: null } }, 'INCONSISTENT', 'token_endpoint'],
   ['a script for an authorization endpoint', { metadataMembers: { authorization_endpoint: 'javascript:alert(1)' } }, 'INCONSISTENT', 'authorization_endpoint'],
   ['an endpoint with a NUL at its end', { metadataMembers: { authorization_endpoint: 'http://127.0.0.1/authorize\u0000' } }, 'INCONSISTENT', 'authorization_endpoint'],
+  ['an endpoint with half a character', { metadataMembers: { token_endpoint: 'http://127.0.0.1/token\ud800' } }, 'INCONSISTENT', 'token_endpoint'],
   ['a token endpoint at a refused address', { metadataMembers: { token_endpoint: 'http://169.254.169.254/token' } }, 'REFUSED_BY_POLICY', 'refused by policy'],
   ['clients authenticated by key only', { authMethods: ['private_key_jwt'] }, 'UNSUPPORTED', 'private_key_jwt'],
   ['pushed requests demanded', { metadataMembers: { require_pushed_authorization_requests: true } }, 'UNSUPPORTED', '9126'],
@@ -127,6 +128,12 @@ it('refuses a redirect to a private address during discovery, without a time and
     expect(report.steps.find(({ message }) => message.includes('refused'))).toMatchObject({ name: 'authorization server', outcome: 'FAILED', durationMs: null });
     expect(JSON.stringify(report)).not.toContain(new URL(target).host);
   }
+}));
+
+it('leaves out of lists what could not be stored', () => faulty({ faults: { metadataMembers: { scopes_supported: ['\ud800', 'a\u0000b', 7, 'ok'], grant_types_supported: 'none' } } }, async (server) => {
+  const { found } = await discover(way, server.mcp.url);
+  expect(found!.metadata.scopes_supported).toEqual(['ok']);
+  expect(found!.metadata.grant_types_supported).toBeUndefined();
 }));
 
 it('takes for scopes only what can be one', () => faulty({ guard: { scopesSupported: ['mcp:tools', 'mcp:tools admin:all', '\u202edaer', '<b>"'] } }, async (server) => {

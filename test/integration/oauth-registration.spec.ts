@@ -92,6 +92,12 @@ it.each([
   expect(client.warnings).toHaveLength(warnings);
 }));
 
+it.each<[string, unknown]>([
+  ['that is too long for a URL', 'x'.repeat(2_049)], ['with half a character', 'a\ud800'], ['with a NUL', 'a\u0000'], ['that is no text', { id: 1 }],
+])('takes no client_id %s', (_name, clientId) => faulty({ registrationMembers: { client_id: clientId } }, async (_server, discovery) => {
+  expect(await faultOf(register(way, discovery))).toMatchObject({ code: 'INVALID_ANSWER' });
+}));
+
 it('knows when a secret ends, and gets another one by renewing', () => faulty({ secretExpiresAt: 3_600 }, async (server, discovery) => {
   const client = await register(way, discovery);
   expect(Math.abs(client.clientSecretExpiresAt!.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000);

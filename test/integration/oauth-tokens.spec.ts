@@ -202,7 +202,7 @@ describe('the answer to it', () => {
   }));
 
   it.each([
-    ['access_denied', 'ACCESS_DENIED'], ['temporarily_unavailable', 'TEMPORARY'], ['server_error', 'TEMPORARY'], ['invalid_scope', 'REFUSED'], ['unauthorized_client', 'INVALID_CLIENT'], ['invalid_target', 'REFUSED'],
+    ['access_denied', 'ACCESS_DENIED'], ['temporarily_unavailable', 'TEMPORARY'], ['server_error', 'TEMPORARY'], ['invalid_scope', 'REFUSED'], ['unauthorized_client', 'REFUSED'], ['invalid_client', 'REFUSED'], ['invalid_target', 'REFUSED'],
   ])('%s is %s, quoted', (authorizationError, code) => faulty({ authorizationError }, async (server) => {
     const { parties, pending, parameters } = await consented(way, server.mcp.url);
     const fault = await faultOf(finishAuthorization({ ...parties, pending, parameters }));
@@ -275,6 +275,7 @@ describe('a token answer', () => {
 
   it.each<[string, Faults]>([
     ['a token of an unknown type', { tokenType: 'N_A' }], ['a DPoP token', { tokenType: 'DPoP' }], ['no token', { tokenMembers: { access_token: null } }], ['a token with a line break', { tokenMembers: { access_token: 'a\r\nX: y' } }],
+    ['a token that no header has room for', { tokenMembers: { access_token: 'x'.repeat(20_000) } }],
   ])('with %s is INVALID_ANSWER', (_name, faults) => faulty(faults, async (server) => {
     expect(await faultOf(loggedIn(way, server.mcp.url))).toMatchObject({ code: 'INVALID_ANSWER' });
   }));

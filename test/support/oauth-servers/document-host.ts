@@ -8,6 +8,8 @@ export interface DocumentHost {
   url: string;
   /** How often it was asked. */
   reads: number;
+  /** While set, the site is down. */
+  down: boolean;
   close(): Promise<void>;
 }
 
@@ -15,11 +17,12 @@ export interface DocumentHost {
 export async function startDocumentHost(source: () => string): Promise<DocumentHost> {
   const server = createServer(LOOPBACK_CERTIFICATE, (_request, response) => {
     host.reads += 1;
+    if (host.down) return void response.writeHead(503).end();
     void fetch(source()).then(async (found) => response.writeHead(found.status, { 'content-type': found.headers.get('content-type') ?? 'text/plain' }).end(await found.text()));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const host: DocumentHost = {
-    url: `https://localhost:${(server.address() as AddressInfo).port}/fairlead-client.json`, reads: 0,
+    url: `https://localhost:${(server.address() as AddressInfo).port}/fairlead-client.json`, reads: 0, down: false,
     close: async () => {
       server.closeAllConnections();
       server.close();

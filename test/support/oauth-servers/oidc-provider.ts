@@ -133,7 +133,7 @@ function configuration(options: OidcProviderOptions, resource: string): Configur
       registration: { enabled: true, initialAccessToken: options.initialAccessToken ?? false, issueRegistrationAccessToken: true },
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
-      ...(options.readsDocuments === true && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } }),
+      ...(options.readsDocuments === true && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02', cacheDuration: { min: 0, max: 0 } } }),
       introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: {
         enabled: true,
