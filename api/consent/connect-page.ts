@@ -1,8 +1,9 @@
 import type { Member } from '#core/store/entities/member.entity.js';
+import type { OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import { foreign, html, type Html } from './html.js';
 import type { Page } from './page.js';
 import type { Proof } from './proof.js';
-import { movedFrom, type Situation } from './situation.js';
+import { movedFrom, signInPlace, type Situation } from './situation.js';
 
 /** What the page of a link shows, and offers. */
 export interface ConnectPage {
@@ -45,7 +46,7 @@ function facts({ situation, scopes }: ConnectPage): Html {
 <dt>Team</dt><dd>${foreign(team.displayName)}</dd>
 <dt>Server</dt><dd><strong>${foreign(type.spec.displayName)}</strong><br><code>${type.spec.serverUrl}</code></dd>
 ${enrollment.label === '' ? null : html`<dt>Label</dt><dd>${foreign(enrollment.label)}</dd>`}
-<dt>You will sign in at</dt><dd>${discovery === null ? 'the provider that the server names' : html`<code>${hostOf(discovery.issuer)}</code>`}</dd>
+<dt>You will sign in at</dt><dd>${discovery === null ? 'the provider that the server names' : place(discovery)}</dd>
 <dt>Permissions asked for</dt>${permissions}
 </dl>
 ${enrollment.shared ? html`<p class="note">This login is shared: everybody in the team ${foreign(team.displayName)} can use it.</p>` : null}`;
@@ -92,9 +93,10 @@ function form({ csrf, seen }: ConnectPage, step: string, label: Html | string): 
 }
 
 function provider({ discovery }: Situation): string {
-  return discovery === null ? 'the provider' : hostOf(discovery.issuer);
+  return discovery === null ? 'the provider' : signInPlace(discovery).host;
 }
 
-function hostOf(issuer: string): string {
-  return new URL(issuer).host;
+function place(discovery: OAuthDiscovery): Html {
+  const { host, forIssuer } = signInPlace(discovery);
+  return html`<code>${host}</code>${forIssuer === null ? null : html`, which signs people in for <code>${forIssuer}</code>`}`;
 }

@@ -44,7 +44,7 @@ export class ConnectRoutes {
     const scopes = askedScopes(situation.type.spec, situation.discovery, situation.grant);
     return sendPage(reply, connectPage({
       situation, scopes, note, proof: this.#proof(situation), visitor: await this.#visitor(visit, link, situation.authorization),
-      csrf: csrfToken(visit.preCookie(), link), seen: seenMark(situation.type, situation.discovery?.issuer ?? null, scopes),
+      csrf: csrfToken(visit.preCookie(), link), seen: seenMark(situation.type, situation.discovery, scopes),
     }));
   }
 
@@ -70,7 +70,7 @@ export class ConnectRoutes {
       const setup = await this.parts.setupOf(situation.type);
       const now = (await situationOf(this.parts.store, situation.authorization)) ?? situation;
       const scopes = askedScopes(now.type.spec, now.discovery, now.grant);
-      if (seen !== seenMark(now.type, setup.discovery.issuer, scopes)) return await this.#show(visit, link, now, reply, LOOK_AGAIN);
+      if (seen !== seenMark(now.type, setup.discovery, scopes)) return await this.#show(visit, link, now, reply, LOOK_AGAIN);
       const sent = await this.sender.send(now, setup, scopes);
       if (sent === null) return sendPage(reply, deadLinkPage(null));
       visit.remember(sent.cookie, 'consent', sent.state);

@@ -39,7 +39,13 @@ export function movedFrom({ enrollment, type }: Situation): CredentialTarget | n
   return sameTarget(enrollment.confirmedTarget, currentTarget(type.spec)) ? null : enrollment.confirmedTarget;
 }
 
-/** Stands for what a page showed of server and issuer, so that nobody agrees to something else than they saw. */
-export function seenMark(type: Pick<ConnectionType, 'spec'>, issuer: string | null, scopes: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify([currentTarget(type.spec), issuer, scopes])).digest('base64url');
+/** Where a person will sign in: the host that their browser is sent to, and the issuer's where that is another one. */
+export function signInPlace({ issuer, metadata }: Pick<OAuthDiscovery, 'issuer' | 'metadata'>): { host: string; forIssuer: string | null } {
+  const [host, ofIssuer] = [metadata['authorization_endpoint'] as string, issuer].map((url) => new URL(url).host) as [string, string];
+  return { host, forIssuer: host === ofIssuer ? null : ofIssuer };
+}
+
+/** Stands for what a page showed of server and provider, so that nobody agrees to something else than they saw. */
+export function seenMark(type: Pick<ConnectionType, 'spec'>, discovery: Pick<OAuthDiscovery, 'issuer' | 'metadata'> | null, scopes: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify([currentTarget(type.spec), discovery === null ? null : [discovery.issuer, signInPlace(discovery)], scopes])).digest('base64url');
 }

@@ -7,6 +7,8 @@ import { formOf, Person } from '#test/support/consent/person.js';
 import { ConsentStage } from '#test/support/consent/stage.js';
 import { ConsentWorld } from '#test/support/consent/world.js';
 import type { OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
+import { startFaultyAuthorizationServer } from '#test/support/oauth-servers/faulty-server.js';
+import { OAuthCheck } from '#core/upkeep/oauth-check.js';
 import { startSdkDemo } from '#test/support/oauth-servers/sdk-demo.js';
 
 let stage: ConsentStage;
@@ -168,6 +170,24 @@ describe('A link', () => {
     expect((await world.stored(enrollment)).consent.state).toBe('LINKED');
     expect((await person.press(again, 'continue')).status).toBe(303);
   });
+});
+
+test('A page names the host that its button leads to, also where that isn\'t the issuer\'s, and going on after that has changed is refused', async () => {
+  const faulty = await startFaultyAuthorizationServer({});
+  try {
+    const person = new Person();
+    const moving = await world.type(faulty.mcp.url, {}, 'elsewhere');
+    const page = await person.get(await world.link(await world.enroll(moving, ada)));
+    faulty.faults.metadataMembers = { authorization_endpoint: 'http://localhost:9/login' };
+    await new OAuthCheck({ store: world.store, oauth: world.oauth, registry: world.registry, now: () => new Date() }).check(moving, { verdict: 'AUTHENTICATION_REQUIRED', challenge: null });
+    const again = await person.press(page, 'continue');
+    expect(again.status).toBe(409);
+    expect(again.text).toContain(`<code>localhost:9</code>, which signs people in for <code>${new URL(faulty.issuer).host}</code>`);
+    expect(again.text).toContain('continue to localhost:9');
+    expect((await person.press(again, 'continue')).location).toMatch(/^http:\/\/localhost:9\/login\?/);
+  } finally {
+    await faulty.close();
+  }
 });
 
 describe('The form', () => {

@@ -48,6 +48,7 @@ export class ConsentWorld {
   #leftovers!: Leftovers;
   #publicUrl!: () => string;
   oauth!: TypeOAuth;
+  registry!: OAuthClientRegistry;
   upkeep!: Upkeep;
 
   private constructor(readonly database: TestDatabase, readonly store: Store, readonly vault: Vault, readonly box: CredentialBox, readonly team: Team) {}
@@ -78,7 +79,7 @@ export class ConsentWorld {
     this.#egress = new Egress({ policy: { allow: [], allowLoopback: true, denied: [] } });
     const opener = new SessionOpener({ egress: this.#egress, clientInfo: { name: 'fairlead-test', version: '0.0.0' }, parse: parseLossless });
     const transport = { egress: this.#egress, timeoutMs: 10_000 };
-    const registry = new OAuthClientRegistry({ store: this.store, vault: this.vault, transport, clientName: 'Fairlead', now });
+    const registry = this.registry = new OAuthClientRegistry({ store: this.store, vault: this.vault, transport, clientName: 'Fairlead', now });
     this.#leftovers = new Leftovers({ store: this.store, vault: this.vault, box: this.box, registry, transport, clientName: 'Fairlead', now, random: () => 0, logger });
     this.oauth = new TypeOAuth({
       store: this.store, registry, transport, redirectUri: () => `${this.url}/oauth/callback`, clientMetadataUrl: () => null, now, clock: () => performance.now(), changed: () => undefined,
