@@ -222,6 +222,9 @@ secrets:
 {{- if and .Values.oidc.existingSecret (not .Values.oidc.clientId) -}}
 {{- fail "\n\noidc.existingSecret is the secret of a client: set oidc.clientId too." -}}
 {{- end -}}
+{{- if and .Values.ingress.enabled (not (has (urlParse .Values.publicUrl).path (list "" "/"))) -}}
+{{- fail "\n\npublicUrl has a path, which has to be taken off before requests reach the API: how, differs between Ingress controllers. Set ingress.enabled=false and make an Ingress of your own." -}}
+{{- end -}}
 {{- if and .Values.oidc.groups (not .Values.oidc.groupsClaim) -}}
 {{- fail "\n\noidc.groups needs to know where groups are: set oidc.groupsClaim." -}}
 {{- end -}}
