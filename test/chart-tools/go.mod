@@ -9,6 +9,7 @@ require (
 	k8s.io/apimachinery v0.36.4
 	k8s.io/apiserver v0.36.4
 	k8s.io/client-go v0.36.4
+	k8s.io/pod-security-admission v0.36.4
 	sigs.k8s.io/yaml v1.6.0
 )
 
