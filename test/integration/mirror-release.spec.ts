@@ -16,6 +16,19 @@ describeNeeding('plane', 'before the operator is removed for good', () => {
   const held = async (namespace: string) => [...await world.list('ConnectionType', namespace), ...await world.list('Enrollment', namespace)].filter(({ metadata }) => metadata.finalizers?.includes(FINALIZER)).length;
   const mirror = () => ({ kubeconfig: world.plane.kubeconfig('operator'), namespaces: null, leaseNamespace: null });
 
+  it('a command lets go of what is left behind, where nobody leads any more', async () => {
+    const out: string[] = [];
+    const sink = new Writable({ write(chunk: Buffer, _encoding, done) { out.push(chunk.toString()); done(); } });
+    const run = () => runCommandLine(['mirror', 'release'], {
+      env: { FAIRLEAD_KUBECONFIG: world.plane.kubeconfig('operator'), FAIRLEAD_MIRROR: 'off' },
+      startApi: () => Promise.reject(new Error('not asked for')), startOperator: () => Promise.reject(new Error('not asked for')), listenForStop: () => new AbortController().signal, out: sink, err: sink, now: () => new Date(),
+    });
+    const namespace = 'default';
+    await world.apply(world.type(namespace, 'left-behind', {}, { finalizers: [FINALIZER] }));
+    expect([await run(), out.join('')]).toEqual([0, '1 object(s) released.\n']);
+    expect(await held(namespace)).toBe(0);
+  });
+
   it('its manifests are released while it still runs, stay so, and can be deleted when it is gone', async () => {
     await world.startOperator();
     const namespace = await world.namespace();
@@ -37,18 +50,5 @@ describeNeeding('plane', 'before the operator is removed for good', () => {
     await world.delete('Enrollment', namespace, 'login');
     expect([await world.get('ConnectionType', namespace, 'one'), await world.get('Enrollment', namespace, 'login')]).toEqual([null, null]);
     expect(await world.rows(`select name from connection_types where team_id = (select id from teams where slug = $1) and deleted_at is null order by name`, [namespace])).toEqual([{ name: 'one' }, { name: 'two' }]);
-  });
-
-  it('the command does it, also where nobody leads', async () => {
-    const out: string[] = [];
-    const sink = new Writable({ write(chunk: Buffer, _encoding, done) { out.push(chunk.toString()); done(); } });
-    const run = () => runCommandLine(['mirror', 'release'], {
-      env: { FAIRLEAD_KUBECONFIG: world.plane.kubeconfig('operator'), FAIRLEAD_MIRROR: 'off', FAIRLEAD_LEASE_NAMESPACE: 'kube-system' },
-      startApi: () => Promise.reject(new Error('not asked for')), startOperator: () => Promise.reject(new Error('not asked for')), listenForStop: () => new AbortController().signal, out: sink, err: sink, now: () => new Date(),
-    });
-    const namespace = 'default';
-    await world.apply(world.type(namespace, 'left-behind', {}, { finalizers: [FINALIZER] }));
-    expect([await run(), out.join('')]).toEqual([0, '1 object(s) released.\n']);
-    expect(await held(namespace)).toBe(0);
   });
 });

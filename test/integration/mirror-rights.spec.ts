@@ -69,19 +69,6 @@ describeNeeding('plane', 'an operator with rights in some namespaces', () => {
       expect(missing.every((right) => right.endsWith(`in ${listed[1]}`))).toBe(true);
     });
 
-    it('writes whole what somebody else added to an enrollment\'s mirror, which takes the right to replace it', async () => {
-      const [namespace] = listed;
-      const { connectionType } = await world.api.must('CreateConnectionType', { input: { team: namespace, displayName: 'Once more', serverUrl: world.server.url, authMethod: 'ACCESS_TOKEN' } });
-      await world.api.must('Enroll', { input: { connectionTypeId: connectionType.id, accessToken: TOKEN } });
-      const mirror = async () => (await world.list('Enrollment', namespace)).find(({ metadata }) => metadata.name.startsWith('once-more-'));
-      await until(async () => (await mirror())?.status?.['state'] === 'READY');
-      await world.settled();
-      const { metadata: { name }, spec } = (await mirror())!;
-      await world.apply(world.enrollment(namespace, name, 'once-more', { origin: 'API', owner: spec['owner'], label: 'added' }));
-      await until(async () => (await mirror())?.spec['label'] === undefined);
-      expect(world.plane.requests().filter(({ user, verb, resource }) => user.includes('operator') && verb === 'update' && resource === 'enrollments')).not.toEqual([]);
-    });
-
     it('counts what it tells again by a patch', async () => {
       const [namespace] = listed;
       const object = await world.apply(world.type(namespace, 'told'));

@@ -38,10 +38,10 @@ export interface Said {
   stderr: string;
 }
 
-/** Runs Helm. */
-export async function helm(args: readonly string[], input = ''): Promise<Said> {
+/** Runs Helm. @param kubeconfig a cluster's, where one is asked */
+export async function helm(args: readonly string[], input = '', kubeconfig = '/nonexistent'): Promise<Said> {
   // It looks for plug-ins and repositories in folders of the user's.
-  return run(await built(HELM_PROGRAM), args, input, { HELM_CACHE_HOME: '/nonexistent', HELM_CONFIG_HOME: '/nonexistent', HELM_DATA_HOME: '/nonexistent', KUBECONFIG: '/nonexistent' });
+  return run(await built(HELM_PROGRAM), args, input, { HELM_CACHE_HOME: '/nonexistent', HELM_CONFIG_HOME: '/nonexistent', HELM_DATA_HOME: '/nonexistent', KUBECONFIG: kubeconfig });
 }
 
 /** What `helm template` makes of the chart. Throws with Helm's words. @param values as `-f` would read them @param args more, as `--set` */

@@ -5,10 +5,14 @@
   resources: [connectiontypes, enrollments]
   verbs: [list, watch]
 {{- else -}}
-# Specs and finalizers of manifests, and mirrors as a whole. Server-side apply takes `create` and `patch`.
+# Finalizers of manifests, and mirrors. Server-side apply takes `create` and `patch`.
 - apiGroups: [fairlead.dev]
   resources: [connectiontypes, enrollments]
-  verbs: [list, watch, create, update, patch, delete]
+  verbs: [list, watch, create, patch, delete]
+# What others added to a mirror is taken out by writing it whole. To an enrollment's there is nothing to add.
+- apiGroups: [fairlead.dev]
+  resources: [connectiontypes]
+  verbs: [update]
 - apiGroups: [fairlead.dev]
   resources: [connectiontypes/status, enrollments/status]
   verbs: [patch]
