@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -195,6 +195,26 @@ describeNeeding('go', 'the chart', () => {
     expect(find('full', 'Deployment', 'lines-api').spec.replicas).toBeUndefined();
     expect(find('full', 'HorizontalPodAutoscaler', 'lines-api').spec.scaleTargetRef.name).toBe('lines-api');
     expect(find('minimal', 'Deployment', 'fairlead-api').spec.replicas).toBe(2);
+  });
+
+  it('says at the end what is to be done', async () => {
+    // Helm shows notes only where there is a cluster: here they are rendered as an object of a copy.
+    const copy = mkdtempSync(join(tmpdir(), 'fairlead-notes-'));
+    cpSync(CHART, copy, { recursive: true });
+    renameSync(`${copy}/templates/NOTES.txt`, `${copy}/notes`);
+    writeFileSync(`${copy}/templates/notes.yaml`, 'text: |-\n{{ tpl (.Files.Get "notes") . | indent 2 }}\n');
+    const notes = async (name: string) => {
+      const { exitCode, stdout, stderr } = await helm(['template', 'fairlead', copy, '--namespace', 'fairlead', '--show-only', 'templates/notes.yaml', '-f', '-'], valuesOf(name));
+      expect([exitCode, stderr]).toEqual([0, '']);
+      return (parse(stdout) as { text: string }).text;
+    };
+    const minimal = await notes('minimal');
+    for (const words of ['for https://fairlead.example.com', 'Lead https://', 'oidc.clientId is empty', 'logistics: this namespace is mirrored', 'kubectl label namespace', 'ports 443, 6443 of any address']) expect(minimal).toContain(words);
+    expect(await notes('full')).toMatch(/logistics, finance: these namespaces are mirrored/);
+    expect(await notes('full')).not.toMatch(/^!|^Lead/m);
+    expect(await notes('no-mirror')).toContain('The mirror is off');
+    expect(await notes('observe')).toContain('only observes');
+    rmSync(copy, { recursive: true });
   });
 
   it('alerts by metrics that there are, and leads to runbooks that there are', () => {
