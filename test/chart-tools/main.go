@@ -1,4 +1,5 @@
-// What the tests of the chart ask of the Kubernetes project's own libraries: whether rendered objects are what they say (decode), and what an admission policy says (policy).
+// What the tests of the chart ask of the Kubernetes project's own libraries: whether rendered objects are what they say (decode), what an admission policy says (policy),
+// and what the health checks in docs/gitops say (health).
 package main
 
 import (
@@ -9,7 +10,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fail(fmt.Errorf("usage: chart-tools decode|policy, with what is asked on stdin"))
+		fail(fmt.Errorf("usage: chart-tools decode|policy|health, with what is asked on stdin"))
 	}
 	var answer any
 	var err error
@@ -18,6 +19,8 @@ func main() {
 		answer, err = decode(os.Stdin)
 	case "policy":
 		answer, err = judge(os.Stdin)
+	case "health":
+		answer, err = judgeHealth(os.Stdin)
 	default:
 		err = fmt.Errorf("there is no %q", os.Args[1])
 	}

@@ -62,7 +62,7 @@ export function parseAll(text: string): KubeObject[] {
 }
 
 /** Asks test/chart-tools. Throws with its words. */
-export async function askChartTools<T>(command: 'decode' | 'policy', input: string): Promise<T> {
+export async function askChartTools<T>(command: 'decode' | 'policy' | 'health', input: string): Promise<T> {
   const { exitCode, stdout, stderr } = await run(await built(CHART_TOOLS_PROGRAM), [command], input);
   if (exitCode !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as T;
