@@ -29,7 +29,7 @@ interface Rule {
 
 /** The single rights that rendered roles and their bindings give to a service account. */
 export function givenRights(objects: readonly KubeObject[], account: { namespace: string; name: string }): GivenRight[] {
-  const bindings = objects.filter(({ kind, subjects }) => /RoleBinding$/.test(kind) && (subjects as typeof account[]).some(({ namespace, name }) => namespace === account.namespace && name === account.name));
+  const bindings = objects.filter(({ kind, subjects }) => kind.endsWith('RoleBinding') && (subjects as typeof account[]).some(({ namespace, name }) => namespace === account.namespace && name === account.name));
   return bindings.flatMap((binding) => {
     const reference = binding['roleRef'] as { kind: string; name: string };
     const namespace = binding.kind === 'RoleBinding' ? binding.metadata.namespace! : '';
