@@ -69,6 +69,13 @@ export async function runCommandLine(args: readonly string[], world: World): Pro
     listKeys: (settings) => listKeys(configOf('keys', settings), print),
     keyStatus: (settings) => showKeyStatus(configOf('keys', settings), keyOutput),
     rotateKeys: (settings) => rotateKeys(configOf('keys', settings), keyOutput, now),
+    releaseManifests: async (settings) => {
+      // Said for the whole command: whoever has the mirror switched off releases what it left behind.
+      const config = configOf('mirror', { ...settings, FAIRLEAD_MIRROR: 'on' });
+      const stop = world.listenForStop();
+      const { runMirrorRelease } = await import('./mirror-release.js');
+      await runMirrorRelease(config, print, stop);
+    },
     retireKey: (id, settings) => retireKey(configOf('keys', settings), id, keyOutput),
   }, { out: (text) => void out.write(text), err: (text) => void err.write(text) });
   try {

@@ -18,6 +18,7 @@ export interface Actions {
   keyStatus(settings: Settings): Promise<void>;
   rotateKeys(settings: Settings): Promise<void>;
   retireKey(id: string, settings: Settings): Promise<void>;
+  releaseManifests(settings: Settings): Promise<void>;
 }
 
 /** Options that stand for a setting, by the option's attribute name. */
@@ -99,7 +100,13 @@ export function createProgram(actions: Actions, output: { out: (text: string) =>
     .addHelpText('after', notes(KEY_SETTINGS, ['fairlead keys retire k20260101-1a2b3c4d']))
     .action((id: string, _options, command: Command) => actions.retireKey(id, given(command)));
 
-  for (const command of [program, ...program.commands, ...keys.commands]) {
+  const mirror = program.command('mirror').description('Look after the mirror of a Kubernetes cluster.');
+  settings(mirror.command('release'), ['config'])
+    .description('Before the operator is removed for good: end the mirror, and take our finalizer off every ConnectionType and Enrollment, so that they can be deleted without it. What they declared stays. The chart runs it before it is uninstalled.')
+    .addHelpText('after', notes(['FAIRLEAD_KUBECONFIG', 'FAIRLEAD_MIRROR_NAMESPACES', 'FAIRLEAD_LEASE_NAMESPACE'], ['FAIRLEAD_KUBECONFIG=~/.kube/config FAIRLEAD_LEASE_NAMESPACE=fairlead fairlead mirror release']))
+    .action((_options, command: Command) => actions.releaseManifests(given(command)));
+
+  for (const command of [program, ...program.commands, ...keys.commands, ...mirror.commands]) {
     command.exitOverride().configureOutput({ writeOut: output.out, writeErr: output.err }).showHelpAfterError('(--help shows what there is)');
   }
   return program;

@@ -3,7 +3,7 @@ import { LOG_LEVELS } from '#core/log.js';
 import { allowRules, baseUrl, clientMetadataUrl, groupRules, headerFields, issuer, keyRing, list, listenHost, namespace, namespaces, onOff, origins, portOrOff, postgresUrl, share, text, wholeNumber } from './values.js';
 
 /** What is being started: settings that one of them needs, another doesn't. */
-export const MODES = ['dev', 'api', 'operator', 'migrate', 'probe', 'keys'] as const;
+export const MODES = ['dev', 'api', 'operator', 'migrate', 'probe', 'keys', 'mirror'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** One setting. This table is the only place that knows it: it is parsed by it, and `schema/config.md` is written from it. */

@@ -34,7 +34,8 @@ interface Lease {
   spec: { holderIdentity?: string | null; leaseDurationSeconds?: number; acquireTime?: string | null; renewTime?: string | null; leaseTransitions?: number };
 }
 
-const TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 };
+/** As long as nobody says otherwise. */
+export const LEASE_TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 };
 
 /**
  * One of the replicas leads: whoever holds a Lease. When it ran out is judged by when *we* saw it change, never by the clock of somebody else. A Lease is no fence: what
@@ -51,7 +52,7 @@ export class LeaderElection {
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
-    this.#times = { ...TIMES, ...options.times };
+    this.#times = { ...LEASE_TIMES, ...options.times };
   }
 
   get leading(): boolean {

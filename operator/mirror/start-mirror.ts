@@ -66,7 +66,8 @@ export interface RunningMirror {
   stop(): Promise<void>;
 }
 
-const LEASE = 'fairlead-mirror';
+/** By which one operator of all mirrors. */
+export const MIRROR_LEASE = 'fairlead-mirror';
 const SLOTS = 16;
 const SWEEP_BATCH = 2000;
 
@@ -98,7 +99,7 @@ export async function startMirror(resources: MirrorResources): Promise<RunningMi
       },
     };
   }
-  const election = new LeaderElection({ client, namespace: mirror.leaseNamespace ?? access.namespace ?? 'default', name: LEASE, lead, logger, random, times: resources.leaseTimes });
+  const election = new LeaderElection({ client, namespace: mirror.leaseNamespace ?? access.namespace ?? 'default', name: MIRROR_LEASE, lead, logger, random, times: resources.leaseTimes });
   election.start();
   return {
     wake: () => worker?.wake(),

@@ -12,7 +12,7 @@ interface RunResults {
 }
 
 /**
- * A reporter that ends the run with two plain lines for programs: what became of the tests that need a control plane, and `N passed, N failed, N skipped`.
+ * A reporter that ends the run with two plain lines for programs: what became of the tests that need a control plane, or Go, and `N passed, N failed, N skipped`.
  * A file that didn't run counts as failed.
  */
 export default class ClosingLine {
@@ -28,5 +28,5 @@ export default class ClosingLine {
 function planeLine({ testResults }: RunResults): string {
   const needing = testResults.flatMap((file) => file.testResults).map(({ status, ancestorTitles }) => ({ need: needOf(ancestorTitles), ran: status === 'passed' || status === 'failed' }));
   const count = (need: string | null, ran: boolean) => needing.filter((test) => test.need !== null && test.ran === ran && (need === null || test.need === need)).length;
-  return `Control plane: ${count(null, true)} run, ${count('plane', false)} skipped for want of a control plane, ${count('apiserver', false)} skipped for want of a real kube-apiserver\n`;
+  return `Control plane: ${count(null, true)} run, ${count('plane', false)} skipped for want of a control plane, ${count('apiserver', false)} skipped for want of a real kube-apiserver, ${count('go', false)} skipped for want of Go\n`;
 }

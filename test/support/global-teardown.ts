@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { dropDatabasesOfRun } from './database.js';
 import { runState } from './global-setup.js';
 
@@ -5,6 +6,7 @@ import { runState } from './global-setup.js';
 export default async function globalTeardown(): Promise<void> {
   runState.fairleadBuild?.abort();
   await runState.fairleadBuild?.ended;
+  if (runState.fairleadFolder !== undefined) await rm(runState.fairleadFolder, { recursive: true, force: true });
   if (runState.fairleadTestServer === undefined) await dropDatabasesOfRun();
   else await runState.fairleadTestServer.stop();
 }

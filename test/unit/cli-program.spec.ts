@@ -9,7 +9,7 @@ function helpOf(path: string[]): string {
   return text;
 }
 
-test.each([['dev'], ['api'], ['operator'], ['migrate'], ['probe'], ['keys generate'], ['keys list'], ['keys status'], ['keys rotate'], ['keys retire']])('%s has help with examples, and names only settings that there are', (command) => {
+test.each([['dev'], ['api'], ['operator'], ['migrate'], ['probe'], ['keys generate'], ['keys list'], ['keys status'], ['keys rotate'], ['keys retire'], ['mirror release']])('%s has help with examples, and names only settings that there are', (command) => {
   const help = helpOf(command.split(' '));
   expect(help).toMatch(/^Usage: fairlead /);
   expect(help).toContain(`\nExamples:\n`);

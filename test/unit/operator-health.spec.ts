@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
-import { HttpMetrics } from '#api/http/metrics.js';
 import { createLogger } from '#core/log.js';
-import { createRegistry, listenerGauge, startMetricsServer } from '#core/metrics.js';
-import { UpkeepMetrics } from '#core/upkeep/upkeep-metrics.js';
+import { listenerGauge, startMetricsServer } from '#core/metrics.js';
 import { deadAfterMs, Heartbeat } from '#operator/runtime/heartbeat.js';
 import { OperatorMetrics } from '#operator/runtime/metrics.js';
+import { metricsOfAllPrograms } from '#test/support/metrics.js';
 
 /** What an operator says of itself when its database no longer hears it. */
 
@@ -59,13 +58,7 @@ describe('the port of metrics', () => {
   });
 
   it('shows every metric that docs/operations.md tells to watch', async () => {
-    const registry = createRegistry();
-    new OperatorMetrics(registry).watchHeartbeat(() => 0);
-    listenerGauge(registry, 'operator');
-    new HttpMetrics(registry).countRequest('/graphql', 200);
-    // As in one process: both parts count the same things.
-    for (const _part of ['api', 'operator']) new UpkeepMetrics(registry, () => 0).refreshed('success');
-    const shown = new Set(registry.getMetricsAsArray().map(({ name }) => name));
+    const shown = metricsOfAllPrograms();
     const told = [...readFileSync('docs/operations.md', 'utf8').matchAll(/`((?:fairlead|controller_runtime|workqueue|process|nodejs)_[a-z0-9_]+)/g)].map((match) => match[1]!);
     expect(told.length).toBeGreaterThan(15);
     expect(told.filter((name) => !shown.has(name))).toEqual([]);

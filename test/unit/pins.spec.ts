@@ -41,7 +41,7 @@ describe('pinned, since others rely on it:', () => {
       'FAIRLEAD_METRICS_PORT', 'FAIRLEAD_METRICS_HOST', 'FAIRLEAD_OPERATOR_HEARTBEAT_MS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS (secret)', 'OTEL_SERVICE_NAME', 'OTEL_TRACES_SAMPLER_ARG', 'FAIRLEAD_TRACE_PROPAGATION', 'FAIRLEAD_LOG_LEVEL', 'FAIRLEAD_INTROSPECTION',
       'FAIRLEAD_BODY_LIMIT_BYTES', 'FAIRLEAD_CALLS_KEPT_DAYS', 'FAIRLEAD_AUDIT_KEPT_DAYS', 'FAIRLEAD_SHUTDOWN_TIMEOUT_MS',
     ]);
-    expect(MODES.join(' ')).toBe('dev api operator migrate probe keys');
+    expect(MODES.join(' ')).toBe('dev api operator migrate probe keys mirror');
   });
 
   it('migrations, which are never renumbered, and what they ask of a program', () => {

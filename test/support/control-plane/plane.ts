@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chooseControlPlane, controlPlaneCache, startControlPlane, type ControlPlane } from '#cli/control-plane/control-plane.js';
+import { noteOperatorRequests } from './operator-requests.js';
 import { readRequests, type LoggedRequest } from './request-log.js';
 
 /** Users of a control plane; the audit log tells them apart. */
@@ -57,6 +58,7 @@ export async function startPlane({ watchCache = true } = {}): Promise<TestPlane>
     auditLog: () => readFileSync(plane.auditLog, 'utf8'),
     async stop() {
       const said = await readFile(logFile, 'utf8');
+      noteOperatorRequests(readRequests(readFileSync(plane.auditLog, 'utf8')));
       await plane.kill();
       await rm(directory, { recursive: true, force: true });
       // Data races and panics of the control plane itself would otherwise pass unseen.
