@@ -252,12 +252,15 @@ create table members (
   source text not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  email text,
   constraint members_pkey PRIMARY KEY (id),
   constraint members_team_id_local_subject_key UNIQUE (team_id, local, subject),
+  constraint members_check CHECK (email IS NULL OR NOT local),
   constraint members_role_check CHECK (role = ANY (ARRAY['MEMBER'::text, 'MANAGER'::text, 'ADMIN'::text])),
   constraint members_source_check CHECK (source = ANY (ARRAY['API'::text, 'CLAIM'::text])),
   constraint members_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
+create index members_by_email ON members USING btree (team_id, lower(email)) WHERE (email IS NOT NULL);
 create index members_by_subject ON members USING btree (local, subject);
 
 create table mirror_namespaces (
