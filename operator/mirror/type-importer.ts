@@ -31,7 +31,8 @@ export class TypeImporter {
     const placed = await this.#place(situation, parsed.spec);
     if ('verdict' in placed) return placed;
     const { type, binding } = placed;
-    const client = await this.options.clients.keep({ ...situation, binding }, type, parsed.manifest.oauth ?? null);
+    const changed = situation.binding.generation !== String(situation.object.metadata.generation);
+    const client = await this.options.clients.keep({ ...situation, binding }, type, parsed.manifest.oauth ?? null, changed);
     return { ...client, binding: (await this.options.store.mirrorObjects.byId(binding.id)) ?? binding };
   }
 
