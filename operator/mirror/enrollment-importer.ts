@@ -24,7 +24,8 @@ export interface EnrollmentImporterOptions {
   keeper: CredentialKeeper;
 }
 
-const OWNER_LOOK_MS = 15_000;
+/** How often it is looked for what a person was asked to do elsewhere: to let an owner in, to make an offer. */
+const PERSON_LOOK_MS = 15_000;
 /** A type that is made marks those who wait for it; one that was committed while its name was being written down is found by this. */
 const TYPE_LOOK_MS = 5000;
 
@@ -70,7 +71,7 @@ export class EnrollmentImporter {
     if (adopted !== null) return adopted;
     // Who may own it is asked before a Secret is read.
     const allowed = await store.transaction((repositories) => ownerOf(repositories, namespace.teamId, manifest.owner, type.spec.authMethod));
-    if ('verdict' in allowed) return { binding, verdict: allowed.verdict, requeueAfterMs: OWNER_LOOK_MS };
+    if ('verdict' in allowed) return { binding, verdict: allowed.verdict, requeueAfterMs: PERSON_LOOK_MS };
     if (type.spec.authMethod !== 'OAUTH' && binding.lostType && !(await this.#confirmed(situation))) {
       return { binding, verdict: refused('Suspended', `The connection type that it was for is gone, and this is another one of that name, which goes to ${type.spec.serverUrl}: confirm that by a change of this manifest (spec.label will do), or delete it and apply it anew.`) };
     }
@@ -121,7 +122,7 @@ export class EnrollmentImporter {
     if (wanted === undefined) return null;
     const offered = (await store.mirrorObjects.in([binding.namespace])).find((one) => one.kind === 'Enrollment' && one.state === 'OFFERED' && one.subjectId !== null && nodeId('Enrollment', one.subjectId) === wanted);
     const row = offered === undefined ? null : await store.enrollments.byId(offered.subjectId!);
-    if (offered === undefined || row === null) return { binding, verdict: refused('NotOffered', `No enrollment with the id in ${ADOPT_ANNOTATION} is offered: offer it with offerOwnership, or take the annotation away.`) };
+    if (offered === undefined || row === null) return { binding, verdict: refused('NotOffered', `No enrollment with the id in ${ADOPT_ANNOTATION} is offered: offer it with offerOwnership, or take the annotation away.`), requeueAfterMs: PERSON_LOOK_MS };
     const [owner] = await store.members.byIds([row.ownerId]);
     if (row.connectionTypeId !== type.id || owner === undefined || !isNamed(owner, manifest.owner)) return { binding, verdict: refused('AdoptionMismatch', 'The enrollment that is offered is for another connection type, or of another owner: a manifest says the same of both.') };
     const fresh = await fenced(store, claim, namespace.teamId, async (repositories) => {
