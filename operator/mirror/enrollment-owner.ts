@@ -26,8 +26,8 @@ export function isNamed({ subject, email }: Pick<Member, 'subject' | 'email'>, n
 }
 
 function notFound(named: string): Verdict {
-  const known = named.includes('@') ? 'with that subject, and none who signed in with that verified mail address' : 'with that subject';
-  return refused('OwnerNotFound', `The team has no member ${JSON.stringify(named)}, ${known}: an administrator adds them with setMember, or they sign in first.`);
+  const known = named.includes('@') ? 'with that subject, and none whose issuer verified that mail address when they signed in' : 'with that subject';
+  return refused('OwnerNotFound', `The team has no member ${JSON.stringify(named)}: none ${known}. An administrator adds them with setMember, or they sign in first.`);
 }
 
 /** An address that went from one person to another says of nobody who is meant. */

@@ -170,7 +170,7 @@ describeNeeding('plane', 'owners that sign in', () => {
     await joins(namespace, 'bob', { email: 'ada@example.com', email_verified: false });
     await login(namespace, 'Ada@Example.com');
     const object = await world.when('Enrollment', namespace, 'login', 'Synced', 'OwnerNotFound');
-    expect(conditionOf(object, 'Synced')!.message).toContain('verified mail address');
+    expect(conditionOf(object, 'Synced')!.message).toContain('issuer verified that mail address');
     await joins(namespace, 'ada', { email: 'ada@example.com', email_verified: true });
     const found = await world.when('Enrollment', namespace, 'login', 'Ready', 'AwaitingConsent');
     const [row] = await world.rows(`select m.subject from enrollments e join members m on m.id = e.owner_id join mirror_objects o on o.subject_id = e.id where o.namespace = $1`, [namespace]);
