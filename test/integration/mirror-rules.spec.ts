@@ -102,7 +102,7 @@ describeNeeding('plane', 'rules of the mirror', () => {
       await world.api.must('CheckConnectionType', { input: { id: status.id } });
       const { data } = await world.api.gql('query Q($team: String!) { team(slug: $team) { connectionTypes(first: 9) { nodes { tools(first: 9) { nodes { id state definitionHash } } } } } }', { team: namespace });
       const [tool] = data.team.connectionTypes.nodes[0].tools.nodes;
-      expect(tool.state).toBe('BLOCKED');
+      expect(tool.state).toBe('BLOCKED_BY_CHANGE');
       await world.api.must('AcceptToolChange', { input: { toolId: tool.id, definitionHash: tool.definitionHash } });
 
       await declared({ serverUrl: `${world.server.url}/moved` });
