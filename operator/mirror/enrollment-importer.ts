@@ -145,13 +145,16 @@ export class EnrollmentImporter {
     const differs = changed || Boolean(bound.deletedAt) || binding.state !== 'ACTIVE' || bound.label !== manifest.label || bound.shared !== shared;
     if (differs) {
       try {
+        const restores = binding.state === 'TOMBSTONE';
         binding = await fenced(store, claim, namespace.teamId, async (repositories) => {
+          if (restores) await repositories.mirrorObjects.serialise(namespace.teamId);
           if (bound.deletedAt) await repositories.enrollments.show(bound.id);
           if (bound.label !== manifest.label || bound.shared !== shared) {
             if (!shared) await repositories.connectionTypes.endSharedLists({ enrollmentId: bound.id });
             await repositories.enrollments.update(bound.id, { label: manifest.label, ...(bound.shared !== shared && { shared }) });
           }
           await repositories.mirrorObjects.update(binding.id, { teamId: namespace.teamId, state: 'ACTIVE', objectUid: uid, generation: String(generation), version: type.version, tombstonedAt: null, graceUntil: null, conditions: [] });
+          if (restores) await repositories.mirrorObjects.restored(namespace.teamId);
           await audited(repositories, situation, 'applyManifest', bound.id);
           return (await repositories.mirrorObjects.byId(binding.id))!;
         });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { CustomResource } from '#operator/manifest/resources.js';
 import { describeNeeding } from '#test/support/control-plane/needs.js';
 import { PLANE_TIMEOUT_MS } from '#test/support/control-plane/plane.js';
 import { until } from '#test/support/mcp-servers/until.js';
@@ -26,13 +27,13 @@ describeNeeding('plane', `${MANY} manifests`, () => {
     for (let from = 0; from < MANY; from += AT_ONCE) await Promise.all(names.slice(from, from + AT_ONCE).map((name) => world.apply(world.type(namespace, name, { health: { interval: '24h' } }))));
   }
   const objects = async () => new Map((await world.list('ConnectionType', namespace)).map((object) => [object.metadata.name, object]));
-  async function allReady(): Promise<void> {
-    await until(async () => {
-      const ready = [...(await objects()).values()].filter((object) => conditionOf(object, 'Ready')?.status === 'True' && object.status!['observedGeneration'] === object.metadata.generation);
-      if (ready.length < MANY) await new Promise((resolve) => { setTimeout(resolve, 250); });
-      return ready.length === MANY;
-    });
-  }
+  /** Looks now and then only: a look is a list of all. */
+  const untilThey = (hold: (all: CustomResource[]) => boolean) => until(async () => {
+    const held = hold([...(await objects()).values()]);
+    if (!held) await new Promise((resolve) => { setTimeout(resolve, 250); });
+    return held;
+  });
+  const allReady = () => untilThey((all) => all.length === MANY && all.every((object) => conditionOf(object, 'Ready')?.status === 'True' && object.status!['observedGeneration'] === object.metadata.generation));
   const idsNow = async () => new Map([...(await objects())].map(([name, object]) => [name, String(object.status!['id'])]));
   const inGraphql = async () => Number((await world.api.gql('query Q($team: String!) { team(slug: $team) { connectionTypes(first: 1) { totalCount } } }', { team: namespace })).data.team.connectionTypes.totalCount);
   const writes = () => world.plane.requests().filter(({ user, verb, resource }) => user.includes('operator') && resource !== 'leases' && ['create', 'update', 'patch', 'delete'].includes(verb)).length;
@@ -58,7 +59,7 @@ describeNeeding('plane', `${MANY} manifests`, () => {
 
   it('that are deleted with --all wait for an administrator; applied again, all are there as they were', async () => {
     await world.deleteAll('ConnectionType', namespace);
-    await until(async () => (await objects()).size === 0);
+    await untilThey((all) => all.length === 0);
     await world.settled();
     expect(await inGraphql()).toBe(0);
     const held = async () => (await world.api.gql('query T($team: String!) { team(slug: $team) { namespace { heldSince heldDeletions } } }', { team: namespace })).data.team.namespace;
