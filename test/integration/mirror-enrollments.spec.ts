@@ -285,7 +285,7 @@ describeNeeding('plane', 'enrollments from manifests', () => {
   it('no credential is in any object, event or log', async () => {
     const seen: unknown[] = [];
     for (const path of ['/apis/fairlead.dev/v1alpha1/connectiontypes', '/apis/fairlead.dev/v1alpha1/enrollments', '/apis/events.k8s.io/v1/events', '/apis/coordination.k8s.io/v1/leases']) seen.push(await world.admin.send({ method: 'GET', path }));
-    seen.push(await world.rows('select * from mirror_objects'), await world.rows('select * from audit_events'), await world.rows('select * from enrollment_status'), world.operator!.logs(), world.api.logs());
+    seen.push(await world.rows('select * from mirror_objects'), await world.rows('select * from audit_events'), await world.rows('select * from enrollment_status'), world.operator!.logs(), world.api.logs(), world.plane.auditLog());
     expect(findCanaries(JSON.stringify(seen), { FIRST, SECOND, WRONG })).toEqual([]);
     expect((await binding((await world.rows(`select namespace from mirror_objects where kind = 'Enrollment' and secret_hash is not null limit 1`))[0]!['namespace'] as string))['secret_hash']).toHaveLength(32);
   });

@@ -136,7 +136,7 @@ describeNeeding('plane', 'a client that a manifest names', () => {
     const seen: unknown[] = [];
     for (const path of ['/apis/fairlead.dev/v1alpha1/connectiontypes', '/apis/fairlead.dev/v1alpha1/enrollments', '/apis/events.k8s.io/v1/events']) seen.push(await world.admin.send({ method: 'GET', path }));
     seen.push(await world.rows('select * from mirror_objects'), await world.rows('select * from audit_events'), await world.rows('select * from oauth_clients'), await world.rows('select * from connection_types'), await world.rows('select * from connection_type_status'));
-    seen.push(world.operator!.logs(), world.api.logs());
+    seen.push(world.operator!.logs(), world.api.logs(), world.plane.auditLog());
     expect(findCanaries(JSON.stringify(seen), { FIRST, SECOND, WRONG })).toEqual([]);
   });
 });
