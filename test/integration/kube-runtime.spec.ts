@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import { createLogger } from '#core/log.js';
 import { ClusterAccess } from '#operator/kubernetes/cluster-access.js';
@@ -206,6 +209,28 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
       await until(() => door.watches(path).length >= 2);
       expect(lines.filter((line) => line.includes('canary'))).toEqual([]);
     });
+  });
+
+  it('connections are kept: many requests one after the other take one, and a watch one of its own', async () => {
+    const { server } = await door.next();
+    const file = join(await mkdtemp(join(tmpdir(), 'kubeconfig-')), 'kubeconfig');
+    const config = { apiVersion: 'v1', kind: 'Config', clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }], users: [{ name: 'u', user: { token: 'token' } }], contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }], 'current-context': 'x' };
+    await writeFile(file, JSON.stringify(config));
+    const pooled = await ClusterAccess.load({ file });
+    try {
+      const by = new KubeClient({ access: pooled, userAgent: 'test' });
+      for (let times = 0; times < 50; times += 1) await by.send({ method: 'GET', path });
+      expect(door.connections).toBe(1);
+      await put('there');
+      for await (const line of by.lines({ method: 'GET', path, query: { watch: 'true' }, signal: AbortSignal.timeout(5000) })) {
+        expect(line).toContain('there');
+        break;
+      }
+      expect([door.connections, door.knocks.length]).toEqual([2, 51]);
+    } finally {
+      await pooled.close();
+      await rm(dirname(file), { recursive: true });
+    }
   });
 
   describe('events', () => {

@@ -18,6 +18,8 @@ export type Fault = { status: number; headers?: Record<string, string>; body?: s
 /** A proxy before an API server, for what can't be provoked there. It passes everything on until it is told otherwise. */
 export class FaultyDoor {
   readonly knocks: Knock[] = [];
+  /** TCP connections so far. */
+  connections = 0;
   /** Asked for each request; null: it is handed on. */
   fault: (knock: Knock) => Fault | null = () => null;
   readonly #sockets = new Set<Socket>();
@@ -30,6 +32,7 @@ export class FaultyDoor {
     const door = new FaultyDoor(server, await ClusterAccess.load({ file: kubeconfig }));
     server.on('request', (request, response) => void door.#handle(request, response).catch(() => response.destroy()));
     server.on('connection', (socket) => {
+      door.connections += 1;
       door.#sockets.add(socket);
       socket.on('close', () => door.#sockets.delete(socket)).on('error', () => undefined);
     });
