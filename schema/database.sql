@@ -83,6 +83,17 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION origin_kept()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if current_setting('fairlead.adopts', true) is distinct from new.id::text then
+    raise exception 'the origin of % is immutable but for its adoption', new.id using errcode = 'integrity_constraint_violation';
+  end if;
+  return new;
+end $function$;
+
 create table assignment_pins (
   assignment_id uuid not null,
   connection_type_id uuid not null,
@@ -180,6 +191,7 @@ create table connection_types (
   constraint connection_types_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
 create trigger mirror_type_changed AFTER INSERT OR DELETE OR UPDATE OF spec, version, name, origin, deleted_at ON connection_types FOR EACH ROW EXECUTE FUNCTION mirror_type_changed();
+create trigger origin_kept BEFORE UPDATE OF origin ON connection_types FOR EACH ROW WHEN (old.origin IS DISTINCT FROM new.origin) EXECUTE FUNCTION origin_kept();
 
 create table credentials (
   enrollment_id uuid not null,
@@ -229,6 +241,7 @@ create table enrollments (
 create index enrollments_by_owner ON enrollments USING btree (owner_id);
 create index enrollments_by_team ON enrollments USING btree (team_id, id);
 create trigger mirror_enrollment_changed AFTER INSERT OR DELETE OR UPDATE OF label, shared, confirmed_target, origin, deleted_at ON enrollments FOR EACH ROW EXECUTE FUNCTION mirror_enrollment_changed();
+create trigger origin_kept BEFORE UPDATE OF origin ON enrollments FOR EACH ROW WHEN (old.origin IS DISTINCT FROM new.origin) EXECUTE FUNCTION origin_kept();
 
 create table idempotency_keys (
   scope bytea not null,
@@ -252,12 +265,15 @@ create table members (
   source text not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  email text,
   constraint members_pkey PRIMARY KEY (id),
   constraint members_team_id_local_subject_key UNIQUE (team_id, local, subject),
+  constraint members_check CHECK (email IS NULL OR NOT local),
   constraint members_role_check CHECK (role = ANY (ARRAY['MEMBER'::text, 'MANAGER'::text, 'ADMIN'::text])),
   constraint members_source_check CHECK (source = ANY (ARRAY['API'::text, 'CLAIM'::text])),
   constraint members_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
 );
+create index members_by_email ON members USING btree (team_id, lower(email)) WHERE (email IS NOT NULL);
 create index members_by_subject ON members USING btree (local, subject);
 
 create table mirror_namespaces (

@@ -37,7 +37,8 @@ export class CallbackRoutes {
     visit.forget('signin', state);
     const page = `${publicUrl()}/connect/${begun.link}`;
     try {
-      const person = await signIn.finish(visit.parameters, begun);
+      const { email, ...person } = await signIn.finish(visit.parameters, begun);
+      if (email !== null) await store.members.learnEmail(person.subject, email);
       visit.remember(await this.memory.seal('person', authorization, person, VISIT_SECONDS * 1000), 'person', begun.link);
       return reply.redirect(page, 303);
     } catch (error) {

@@ -2,7 +2,7 @@ import * as oauth from 'oauth4webapi';
 import { quotePeer } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import { clientAuthentication } from '#core/oauth/client-authentication.js';
-import { claimText, subjectOf } from '../identity/claims.js';
+import { claimText, subjectOf, verifiedEmail } from '../identity/claims.js';
 import { IdentityFault } from '../identity/identity-fault.js';
 import { isTrustworthyUrl } from '../identity/issuer-keys.js';
 
@@ -65,10 +65,10 @@ export class SignIn {
   }
 
   /**
-   * Who the issuer's answer speaks for.
+   * Who the issuer's answer speaks for; the mail address only if the issuer says that it verified it.
    * @throws {IdentityFault} UNAUTHENTICATED with words for people, or IDENTITY_UNAVAILABLE
    */
-  async finish(parameters: URLSearchParams, memory: SignInMemory): Promise<SignedIn> {
+  async finish(parameters: URLSearchParams, memory: SignInMemory): Promise<SignedIn & { email: string | null }> {
     const as = await this.#discover();
     try {
       return await this.#redeem(as, parameters, memory);
@@ -77,7 +77,7 @@ export class SignIn {
     }
   }
 
-  async #redeem(as: oauth.AuthorizationServer, parameters: URLSearchParams, memory: SignInMemory): Promise<SignedIn> {
+  async #redeem(as: oauth.AuthorizationServer, parameters: URLSearchParams, memory: SignInMemory): Promise<SignedIn & { email: string | null }> {
     const client: oauth.Client = { client_id: this.options.clientId };
     const http = this.#http();
     const valid = oauth.validateAuthResponse(as, client, parameters, memory.state);
@@ -88,7 +88,7 @@ export class SignIn {
     const { nameClaim, subjectClaim } = this.options;
     const whole = idToken[subjectClaim] !== undefined && idToken[nameClaim] !== undefined;
     const claims = whole ? idToken : await this.#userInfo(as, client, answer.access_token, idToken);
-    return { subject: subjectOf(claims, subjectClaim), displayName: claimText(claims[nameClaim], 200) };
+    return { subject: subjectOf(claims, subjectClaim), displayName: claimText(claims[nameClaim], 200), email: verifiedEmail(claims) };
   }
 
   /** Some issuers put the claims of scopes there only. https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims */

@@ -118,6 +118,8 @@ export class Authenticator {
     const identity = await oidc.verify(bearer);
     let members = await store.members.ofPerson(identity.subject, false);
     if (identity.grants !== null && (await this.#follow(identity, identity.grants, members))) members = await store.members.ofPerson(identity.subject, false);
+    const { email } = identity;
+    if (email !== null && members.some((member) => member.email !== email)) await store.members.learnEmail(identity.subject, email);
     const displayName = identity.displayName ?? members[0]?.displayName ?? identity.subject;
     const memberships = await this.#memberships(members);
     return { principal: { subject: identity.subject, local: false, displayName, installationAdmin: identity.installationAdmin, tokenId: null, teamId: null, memberships }, expiresAt: identity.expiresAt };

@@ -8,6 +8,11 @@ export function claimText(claim: unknown, max: number): string | null {
   return trimmed === '' || trimmed.length > max || !oneLine(trimmed) ? null : trimmed;
 }
 
+/** The mail address, if the issuer says that it verified it. */
+export function verifiedEmail(claims: Readonly<Record<string, unknown>>): string | null {
+  return claims['email_verified'] === true ? claimText(claims['email'], 320) : null;
+}
+
 /**
  * Who the claims speak for: the configured claim, exactly as the issuer says it, since two subjects must not become one by trimming; with `email`, only a verified address.
  * Throws {@link IdentityFault} UNAUTHENTICATED.

@@ -1,7 +1,7 @@
 import { errors, jwtVerify, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
-import { claimText, subjectOf } from './claims.js';
+import { claimText, subjectOf, verifiedEmail } from './claims.js';
 import { grantsOf, type Grant, type GroupRole } from './group-roles.js';
 import { IdentityFault } from './identity-fault.js';
 import { IssuerKeys, isTrustworthyUrl } from './issuer-keys.js';
@@ -101,7 +101,7 @@ export class OidcVerifier {
     return {
       subject,
       displayName: claimText(payload[nameClaim], 200),
-      email: payload.email_verified === true ? claimText(payload.email, 320) : null,
+      email: verifiedEmail(payload),
       installationAdmin: admins.includes(subject),
       grants: groupsClaim === null ? null : grantsOf(groups, names(payload[groupsClaim])),
       expiresAt: new Date(payload.exp! * 1000),

@@ -99,7 +99,7 @@ export class ConnectionTypes {
 
   /** Hands the spec over to its other owner. */
   async setOrigin(id: string, origin: Origin): Promise<void> {
-    await this.manager.query('update connection_types set origin = $2, updated_at = now() where id = $1', [id, origin]);
+    await this.manager.query(`with adopts as (select set_config('fairlead.adopts', $1::text, true)) update connection_types set origin = $2, updated_at = now() from adopts where id = $1::uuid`, [id, origin]);
   }
 
   /** Hides the type with its enrollments: to everybody it is as if they were gone, and nothing of them is lost. */

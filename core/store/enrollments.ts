@@ -139,7 +139,7 @@ export class Enrollments {
 
   /** Hands it over to its other owner. */
   async setOrigin(id: string, origin: Enrollment['origin']): Promise<void> {
-    await this.manager.query('update enrollments set origin = $2, updated_at = now() where id = $1', [id, origin]);
+    await this.manager.query(`with adopts as (select set_config('fairlead.adopts', $1::text, true)) update enrollments set origin = $2, updated_at = now() from adopts where id = $1::uuid`, [id, origin]);
   }
 
   /** Hides it: to everybody it is as if it were gone, and nothing of it is lost. Also if it went with its type, so that it doesn't come back with that. */

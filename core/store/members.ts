@@ -25,6 +25,16 @@ export class Members {
     return this.manager.findOneBy(Member, { teamId, subject, local });
   }
 
+  /** People of the team whose verified mail address it is, in whatever case it is written; several where an address went from one to another. */
+  byEmail(teamId: string, email: string): Promise<Member[]> {
+    return this.manager.createQueryBuilder(Member, 'm').where('m.team_id = :teamId and lower(m.email) = lower(:email)', { teamId, email }).orderBy('m.id').limit(2).getMany();
+  }
+
+  /** The issuer says that it verified this address of the person: in all their teams. */
+  async learnEmail(subject: string, email: string): Promise<void> {
+    await this.manager.query('update members set email = $2, updated_at = now() where subject = $1 and not local and email is distinct from $2', [subject, email]);
+  }
+
   async page(teamId: string, request: PageRequest): Promise<Page<Member>> {
     const rows = await this.manager.find(Member, {
       where: { teamId, ...(request.after === null ? {} : { id: MoreThan(request.after) }) },

@@ -98,13 +98,23 @@ export class MirrorObjects {
 
   /** What the breaker goes by. Serialised with others who bury of the team. */
   async deletions(teamId: string): Promise<DeletionCount> {
-    await this.manager.query('select from mirror_namespaces where team_id = $1 for update', [teamId]);
+    await this.serialise(teamId);
     const [row] = (await this.manager.query(
       `select count(*) filter (where state <> 'TOMBSTONE' or recent)::int as bindings, count(*) filter (where recent)::int as deleted
        from (select state, coalesce(tombstoned_at > now() - ${BREAKER_WINDOW}, false) as recent from mirror_objects where team_id = $1 and origin = 'MANIFEST') as m`,
       [teamId],
     )) as DeletionCount[];
     return row!;
+  }
+
+  /** Others who bury, hold or restore of the team wait until the transaction ends. Who restores calls it before anything else: who holds waits for the rows of tombstones while it has this. */
+  async serialise(teamId: string): Promise<void> {
+    await this.manager.query('select from mirror_namespaces where team_id = $1 for update', [teamId]);
+  }
+
+  /** After a tombstone was brought back, under {@link serialise}: with the last one that was held the breaker closes. */
+  async restored(teamId: string): Promise<void> {
+    if ((await this.held(teamId)) === 0) await this.manager.query('update mirror_namespaces set held_since = null, updated_at = now() where team_id = $1 and held_since is not null', [teamId]);
   }
 
   /** No tombstone of the team ends by itself any more. */

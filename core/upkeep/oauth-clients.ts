@@ -4,6 +4,7 @@ import { OAuthFault } from '../oauth/fault.js';
 import { documentClient, preregisteredClient } from '../oauth/client-metadata.js';
 import type { RegisteredClient } from '../oauth/client-information.js';
 import { renewRegistration } from '../oauth/client-management.js';
+import { tryClient } from '../oauth/client-trial.js';
 import { secretRenewalPlan } from '../oauth/refresh-plan.js';
 import { registerClient } from '../oauth/registration.js';
 import type { ClientAuthMethod } from '../oauth/server-metadata.js';
@@ -66,7 +67,8 @@ export class OAuthClientRegistry {
     }
     const { clientId, clientSecret, authMethod } = choice.method === 'METADATA_DOCUMENT' ? documentClient(choice.clientId) : preregisteredClient(choice.clientId, choice.clientSecret, discovery.metadata);
     await repositories.oauthClients.transition(client.id, ['PENDING'], {
-      state: 'ACTIVE', clientId, tokenEndpointAuthMethod: authMethod, sealed: clientSecret === null ? null : await this.#seal(client, client.version, { clientSecret }),
+      // Nothing was sent: a refusal is about this client from its first moment on.
+      state: 'ACTIVE', attemptedAt: null, clientId, tokenEndpointAuthMethod: authMethod, sealed: clientSecret === null ? null : await this.#seal(client, client.version, { clientSecret }),
     });
     return (await repositories.oauthClients.byId(client.id))!;
   }
@@ -138,6 +140,11 @@ export class OAuthClientRegistry {
       if (error.code === 'INVALID_CLIENT') await store.oauthClients.releaseRenewal(client.id, client.version);
       return error;
     }
+  }
+
+  /** Whether the issuer lets a client that was entered in by this secret; null when that can't be told. Nothing is stored. */
+  accepts(discovery: Discovery, clientId: string, clientSecret: string | null): Promise<boolean | null> {
+    return tryClient({ discovery, client: preregisteredClient(clientId, clientSecret, discovery.metadata), transport: this.options.transport });
   }
 
   /** The client with its secret; null unless it is `ACTIVE`, or `RETIRED` after it was: such a one is for logins that were issued to it. */

@@ -47,8 +47,9 @@ export class KubeClient {
     if (statusCode >= 300) throw faultOfAnswer(nameOf(sent), statusCode, text, headerOf(headers['retry-after']));
     try {
       return { status: statusCode, body: JSON.parse(text) as T };
-    } catch (error) {
-      throw new KubeFault('OTHER', nameOf(sent), statusCode, null, null, new Error('the answer is no JSON', { cause: error }));
+    } catch {
+      // Without the parser's own error, which quotes the body.
+      throw new KubeFault('OTHER', nameOf(sent), statusCode, null, null, new Error('the answer is no JSON'));
     }
   }
 

@@ -68,6 +68,8 @@ export class Reflector<T extends KubeObject> {
   #failures = 0;
   #missing = 0;
   #synced = false;
+  /** The last one seen, from which a watch goes on, also after a reset; null: a list is next. */
+  #version: string | null = null;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = { resyncMs: RESYNC_MS, silentMs: SILENT_MS, pageSize: PAGE, backOffMs: BACK_OFF, ...options };
@@ -89,20 +91,19 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #run(): Promise<void> {
-    let version: string | null = null;
     let listedAt = 0;
     const { signal } = this.#ended;
     while (!signal.aborted) {
       const { resyncMs, random } = this.#options;
       try {
-        if (version === null || performance.now() - listedAt > resyncMs * (1 - random() / 10)) {
-          version = await this.#list();
+        if (this.#version === null || performance.now() - listedAt > resyncMs * (1 - random() / 10)) {
+          this.#version = await this.#list();
           listedAt = performance.now();
         }
-        version = await this.#watch(version, listedAt + resyncMs);
+        await this.#watch(this.#version, listedAt + resyncMs);
       } catch (error) {
         if (signal.aborted) return;
-        if (isKubeFault(error, 'GONE', 'NOT_FOUND')) version = null;
+        if (isKubeFault(error, 'GONE', 'NOT_FOUND')) this.#version = null;
         await this.#failed(error);
       }
     }
@@ -129,21 +130,20 @@ export class Reflector<T extends KubeObject> {
     return version;
   }
 
-  /** Until it ends; the version that the next one goes on from. */
-  async #watch(from: string, resyncAt: number): Promise<string> {
+  /** Until it ends. */
+  async #watch(from: string, resyncAt: number): Promise<void> {
     const { client, path, random, silentMs } = this.#options;
     const seconds = Math.max(1, Math.min(WATCH_SECONDS.least + Math.floor(random() * WATCH_SECONDS.span), Math.ceil((resyncAt - performance.now()) / 1000)));
     const query = { watch: 'true', allowWatchBookmarks: 'true', resourceVersion: from, timeoutSeconds: String(seconds) };
     const silence = new AbortController();
     let timer = setTimeout(() => silence.abort(), silentMs);
-    let version = from;
     const opened = performance.now();
     try {
       for await (const line of client.lines({ method: 'GET', path, query, signal: AbortSignal.any([this.#ended.signal, silence.signal]) })) {
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), silentMs);
-        if (this.#ended.signal.aborted) return version;
-        version = this.#told(line) ?? version;
+        if (this.#ended.signal.aborted) return;
+        this.#version = this.#told(line);
         this.#failures = 0;
       }
     } catch (error) {
@@ -153,13 +153,12 @@ export class Reflector<T extends KubeObject> {
     }
     // A server that closes each watch at once isn't asked tens of times a second.
     if (performance.now() - opened < 1000) await this.#pause(1000 * (0.5 + random() / 2));
-    return version;
   }
 
   /** The version of the event. Throws on ERROR events: 410 means that the list is to be read again. */
-  #told(line: string): string | null {
+  #told(line: string): string {
     const { handlers, path } = this.#options;
-    const event = JSON.parse(line) as WatchEvent<T>;
+    const event = eventOf<T>(line, path);
     switch (event.type) {
       case 'ADDED':
       case 'MODIFIED':
@@ -194,5 +193,14 @@ export class Reflector<T extends KubeObject> {
 
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#ended.signal }).catch(() => undefined);
+  }
+}
+
+/** Throws without the parser's own error, which quotes the line. */
+function eventOf<T>(line: string, path: string): WatchEvent<T> {
+  try {
+    return JSON.parse(line) as WatchEvent<T>;
+  } catch {
+    throw new KubeFault('OTHER', `WATCH ${path}`, null, null, null, new Error('a line of the watch is no JSON'));
   }
 }

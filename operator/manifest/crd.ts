@@ -44,7 +44,8 @@ const DEFINITIONS: Record<MirroredKind, Definition> = {
     shortNames: ['enr'], spec: enrollmentManifest, status: enrollmentStatus, rules: [],
     columns: [
       ...READY, { name: 'Type', type: 'string', jsonPath: '.spec.connectionTypeRef.name' }, { name: 'Owner', type: 'string', jsonPath: '.spec.owner' },
-      { name: 'Expires', type: 'date', jsonPath: '.status.expiresAt' }, AGE,
+      // As text: a date is shown as an age, and one to come as "<invalid>".
+      { name: 'Expires', type: 'string', jsonPath: '.status.expiresAt' }, AGE,
     ],
   },
 };

@@ -16,7 +16,7 @@ export const enrollmentManifest = z.object({
   }).meta({ description: 'For which server, by the name of the ConnectionType in this namespace\'s team. It need not be there yet.', ...cel(immutable('spec.connectionTypeRef')) }),
   serverUrl: serverUrl.optional().meta({ description: 'Where this credential may go. It is suspended while the ConnectionType says otherwise.', ...URL_RULES }),
   owner: z.string().min(1).max(255).meta({
-    description: 'Whose it is: a machine user, which is created on first use and can\'t sign in, for credentials from Secrets; the subject of a member, who consents themselves, for OAUTH.',
+    description: 'Whose it is: a machine user, which is created on first use and can\'t sign in, for credentials from Secrets; for OAUTH the subject or the verified mail address of a member, who consents themselves.',
     ...cel(immutable('spec.owner'), { rule: ONE_LINE, message: 'No line breaks or control characters.' }),
   }),
   label: z.string().max(100).default('').meta({ description: 'Tells several of one owner apart.', ...cel({ rule: ONE_LINE, message: 'No line breaks or control characters.' }) }),

@@ -12,7 +12,7 @@ import { enrollmentManifest, type EnrollmentManifest } from '../manifest/enrollm
 import { ADOPT_ANNOTATION } from '../manifest/resources.js';
 import { refused, SYNCED, waiting, type Verdict } from './conditions.js';
 import type { CredentialKeeper, TriedCredential } from './credential-keeper.js';
-import { ownerOf } from './enrollment-owner.js';
+import { isNamed, ownerOf } from './enrollment-owner.js';
 import { agreesWithAddress, misfit } from './manifest-credential.js';
 import { manifestFault } from './manifest-fault.js';
 import { audited, fenced, type Outcome, type SituationThere } from './situation.js';
@@ -24,7 +24,8 @@ export interface EnrollmentImporterOptions {
   keeper: CredentialKeeper;
 }
 
-const OWNER_LOOK_MS = 60_000;
+/** How often it is looked for what a person was asked to do elsewhere: to let an owner in, to make an offer. */
+const PERSON_LOOK_MS = 15_000;
 /** A type that is made marks those who wait for it; one that was committed while its name was being written down is found by this. */
 const TYPE_LOOK_MS = 5000;
 
@@ -70,10 +71,11 @@ export class EnrollmentImporter {
     if (adopted !== null) return adopted;
     // Who may own it is asked before a Secret is read.
     const allowed = await store.transaction((repositories) => ownerOf(repositories, namespace.teamId, manifest.owner, type.spec.authMethod));
-    if ('verdict' in allowed) return { binding, verdict: allowed.verdict, requeueAfterMs: OWNER_LOOK_MS };
-    const suspended = type.spec.authMethod !== 'OAUTH' && (binding.lostType || !agreesWithAddress(manifest, type.spec));
-    if (suspended && binding.lostType) return { binding, verdict: refused('Suspended', 'The connection type that it was for is gone, and this is another one of that name: confirm it by a change of this manifest.') };
-    if (suspended) return { binding, verdict: refused('Suspended', `The connection type goes to ${type.spec.serverUrl}, this manifest's serverUrl says otherwise: change one of them.`) };
+    if ('verdict' in allowed) return { binding, verdict: allowed.verdict, requeueAfterMs: PERSON_LOOK_MS };
+    if (type.spec.authMethod !== 'OAUTH' && binding.lostType && !(await this.#confirmed(situation))) {
+      return { binding, verdict: refused('Suspended', `The connection type that it was for is gone, and this is another one of that name, which goes to ${type.spec.serverUrl}: confirm that by a change of this manifest (spec.label will do), or delete it and apply it anew.`) };
+    }
+    if (type.spec.authMethod !== 'OAUTH' && !agreesWithAddress(manifest, type.spec)) return { binding, verdict: refused('Suspended', `The connection type goes to ${type.spec.serverUrl}, this manifest's serverUrl says otherwise: change one of them.`) };
     const first = type.spec.authMethod === 'OAUTH' ? null : await keeper.first(situation, manifest, type);
     if (first !== null && 'verdict' in first) return { binding, ...first };
     try {
@@ -92,6 +94,13 @@ export class EnrollmentImporter {
       if (isUniqueViolation(error)) return { binding, verdict: labelTaken(manifest) };
       throw error;
     }
+  }
+
+  /** Whether the manifest was changed since it was first said that its type is another one: whoever did that has seen it. */
+  async #confirmed({ binding, object }: SituationThere): Promise<boolean> {
+    const generation = String(object.metadata.generation);
+    if (binding.generation === null) await this.options.store.mirrorObjects.update(binding.id, { generation });
+    return binding.generation !== null && binding.generation !== generation;
   }
 
   async #insert(repositories: Repositories, { id, type, ownerId, manifest, first }: { id: string; type: ConnectionType; ownerId: string; manifest: EnrollmentManifest; first: TriedCredential | null }): Promise<void> {
@@ -113,9 +122,9 @@ export class EnrollmentImporter {
     if (wanted === undefined) return null;
     const offered = (await store.mirrorObjects.in([binding.namespace])).find((one) => one.kind === 'Enrollment' && one.state === 'OFFERED' && one.subjectId !== null && nodeId('Enrollment', one.subjectId) === wanted);
     const row = offered === undefined ? null : await store.enrollments.byId(offered.subjectId!);
-    if (offered === undefined || row === null) return { binding, verdict: refused('NotOffered', `No enrollment with the id in ${ADOPT_ANNOTATION} is offered: offer it with offerOwnership, or take the annotation away.`) };
+    if (offered === undefined || row === null) return { binding, verdict: refused('NotOffered', `No enrollment with the id in ${ADOPT_ANNOTATION} is offered: offer it with offerOwnership, or take the annotation away.`), requeueAfterMs: PERSON_LOOK_MS };
     const [owner] = await store.members.byIds([row.ownerId]);
-    if (row.connectionTypeId !== type.id || owner?.subject !== manifest.owner) return { binding, verdict: refused('AdoptionMismatch', 'The enrollment that is offered is for another connection type, or of another owner: a manifest says the same of both.') };
+    if (row.connectionTypeId !== type.id || owner === undefined || !isNamed(owner, manifest.owner)) return { binding, verdict: refused('AdoptionMismatch', 'The enrollment that is offered is for another connection type, or of another owner: a manifest says the same of both.') };
     const fresh = await fenced(store, claim, namespace.teamId, async (repositories) => {
       await repositories.enrollments.setOrigin(row.id, 'MANIFEST');
       if (offered.id !== binding.id) await repositories.mirrorObjects.remove(offered.id);
@@ -136,13 +145,16 @@ export class EnrollmentImporter {
     const differs = changed || Boolean(bound.deletedAt) || binding.state !== 'ACTIVE' || bound.label !== manifest.label || bound.shared !== shared;
     if (differs) {
       try {
+        const restores = binding.state === 'TOMBSTONE';
         binding = await fenced(store, claim, namespace.teamId, async (repositories) => {
+          if (restores) await repositories.mirrorObjects.serialise(namespace.teamId);
           if (bound.deletedAt) await repositories.enrollments.show(bound.id);
           if (bound.label !== manifest.label || bound.shared !== shared) {
             if (!shared) await repositories.connectionTypes.endSharedLists({ enrollmentId: bound.id });
             await repositories.enrollments.update(bound.id, { label: manifest.label, ...(bound.shared !== shared && { shared }) });
           }
           await repositories.mirrorObjects.update(binding.id, { teamId: namespace.teamId, state: 'ACTIVE', objectUid: uid, generation: String(generation), version: type.version, tombstonedAt: null, graceUntil: null, conditions: [] });
+          if (restores) await repositories.mirrorObjects.restored(namespace.teamId);
           await audited(repositories, situation, 'applyManifest', bound.id);
           return (await repositories.mirrorObjects.byId(binding.id))!;
         });

@@ -73,10 +73,19 @@ export class NamespaceBinder {
     if (row?.state === 'BOUND') return { binding: row };
     if (row?.state === 'FROZEN') return { unbound: { reason: 'NamespaceFrozen', message: row.message }, binding: row };
     const slug = this.#namespaces.get(name)?.metadata.labels?.[TEAM_LABEL];
+    const other = slug === undefined ? null : await this.#namespaceOf(slug);
     const message = slug === undefined
       ? `This namespace belongs to no team: label it ${TEAM_LABEL}=<team>.`
-      : `The team ${JSON.stringify(slug)} was made through the API: one of its administrators binds this namespace with bindNamespace(team: ${JSON.stringify(slug)}, namespace: ${JSON.stringify(name)}).`;
+      : other !== null && other !== name
+        ? `The team ${JSON.stringify(slug)} has the namespace ${JSON.stringify(other)} already, and one team has one namespace: label this one for another team, or move the team here with unbindNamespace and bindNamespace.`
+        : `The team ${JSON.stringify(slug)} was made through the API: one of its administrators binds this namespace with bindNamespace(team: ${JSON.stringify(slug)}, namespace: ${JSON.stringify(name)}).`;
     return { unbound: { reason: 'NamespaceNotBound', message: row === null ? message : row.message || message }, binding: row };
+  }
+
+  async #namespaceOf(slug: string): Promise<string | null> {
+    const { store } = this.options;
+    const team = await store.teams.bySlug(slug);
+    return team === null ? null : (await store.mirrorNamespaces.ofTeam(team.id))?.namespace ?? null;
   }
 
   /** A namespace that nobody has bound: its label makes a team, unless there is one. */

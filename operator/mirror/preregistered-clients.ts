@@ -7,7 +7,7 @@ import type { Vault } from '#core/vault/vault.js';
 import { jittered } from '../runtime/back-off.js';
 import type { ConnectionTypeManifest } from '../manifest/connection-type.js';
 import type { Cluster } from './cluster.js';
-import { refused, SYNCED, type Verdict } from './conditions.js';
+import { refused, SYNCED, waiting, type Verdict } from './conditions.js';
 import { SECRET_POLL_MS, secretRetryMs, secretValues } from './secret-values.js';
 import { fenced, type SituationThere } from './situation.js';
 
@@ -22,22 +22,32 @@ export interface PreregisteredClientsOptions {
   now: () => Date;
 }
 
-/** Keeps the OAuth client that a manifest names: its secret stays in its Secret, and is sealed here for the issuer that was discovered. */
+/**
+ * Keeps the OAuth client that a manifest names: its secret stays in its Secret, and is sealed here for the issuer that was discovered. A new secret is tried where the issuer has a way for that; one
+ * that is refused doesn't replace the one before.
+ */
 export class PreregisteredClients {
   constructor(private readonly options: PreregisteredClientsOptions) {}
 
-  async keep(situation: SituationThere, type: ConnectionType, oauth: ConnectionTypeManifest['oauth'] | null): Promise<{ verdict: Verdict; requeueAfterMs?: number }> {
-    const { store, cluster, vault, now, random } = this.options;
+  /** @param changed the manifest was changed: its Secret is read whenever it was read last */
+  async keep(situation: SituationThere, type: ConnectionType, oauth: ConnectionTypeManifest['oauth'] | null, changed: boolean): Promise<{ verdict: Verdict; requeueAfterMs?: number }> {
+    const { store, cluster, vault, registry, now, random } = this.options;
     const { binding } = situation;
     const clientId = oauth?.clientId;
-    if (type.spec.authMethod !== 'OAUTH' || clientId === undefined) return { verdict: SYNCED };
+    if (type.spec.authMethod !== 'OAUTH') return { verdict: SYNCED };
     const [row, current] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
+    if (clientId === undefined) {
+      if (current?.method === 'PREREGISTERED') await this.#dropped(situation, type);
+      return { verdict: SYNCED };
+    }
     // The issuer isn't known yet: when it is, this object is looked at again.
     if (row === null) return { verdict: SYNCED };
-    const settled = current?.method === 'PREREGISTERED' && current.state === 'ACTIVE' && current.clientId === clientId && current.issuer === row.issuer && current.redirectUri === this.options.oauth.redirectUri;
+    const ours = current?.method === 'PREREGISTERED' && current.clientId === clientId && current.issuer === row.issuer && current.redirectUri === this.options.oauth.redirectUri;
+    const settled = ours && current.state === 'ACTIVE';
     const pollMs = oauth?.clientSecretRef === undefined ? null : jittered(SECRET_POLL_MS, random());
     const readAgo = binding.secretsReadAt === null ? Infinity : now().getTime() - binding.secretsReadAt.getTime();
-    if (settled && (pollMs === null || readAgo < pollMs)) return { verdict: SYNCED, ...(pollMs !== null && { requeueAfterMs: Math.max(1000, pollMs - readAgo) }) };
+    const wait = pollMs === null ? {} : { requeueAfterMs: pollMs };
+    if (settled && !changed && (pollMs === null || readAgo < pollMs)) return { verdict: this.#standing(binding), ...(pollMs !== null && { requeueAfterMs: Math.max(1000, pollMs - readAgo) }) };
 
     const read = oauth?.clientSecretRef === undefined ? { values: [] } : await secretValues(cluster, binding.namespace, [oauth.clientSecretRef]);
     if ('verdict' in read) {
@@ -48,18 +58,47 @@ export class PreregisteredClients {
     const fault = clientSecret === null ? null : headerValueFault(clientSecret);
     if (fault !== null) return { verdict: refused('SecretInvalid', `The client secret can't be used. ${fault}`), requeueAfterMs: SECRET_POLL_MS };
     const hash = await vault.keyedHash(type.teamId, `client secret ${type.id} ${clientId} ${clientSecret ?? ''}`);
-    const seen = { secretsReadAt: now(), secretFailures: 0, secretHash: hash };
-    if (settled && binding.secretHash?.equals(hash) === true) await store.mirrorObjects.update(binding.id, seen);
-    else {
-      await fenced(store, situation.claim, type.teamId, async (repositories) => {
-        await repositories.connectionTypes.lock(type.id);
-        const before = await repositories.oauthClients.current(type.id);
-        if (before !== null) await this.options.registry.retire(repositories, before, 'Its manifest names another client, or another secret of it.');
-        await this.options.registry.record(repositories, type, discoveryOf(row), this.options.oauth.redirectUri, { method: 'PREREGISTERED', clientId, clientSecret });
-        await repositories.mirrorObjects.update(binding.id, seen);
-      });
-      await this.options.oauth.observe(type.id);
+    const seen = { secretsReadAt: now(), secretFailures: 0 };
+    const same = binding.secretHash?.equals(hash) === true;
+    if (settled && same) {
+      await store.mirrorObjects.update(binding.id, { ...seen, refusedHash: null });
+      return { verdict: SYNCED, ...wait };
     }
-    return { verdict: SYNCED, ...(pollMs !== null && { requeueAfterMs: pollMs }) };
+    const accepted = await registry.accepts(discoveryOf(row), clientId, clientSecret);
+    // Where it can't be tried, the value that the issuer has refused is not taken for a new one.
+    if (accepted === false || (accepted === null && ours && same)) {
+      await store.mirrorObjects.update(binding.id, { ...seen, refusedHash: hash });
+      return { verdict: settled ? REFUSED_VALUE : REFUSED_CLIENT, ...wait };
+    }
+    await fenced(store, situation.claim, type.teamId, async (repositories) => {
+      await repositories.connectionTypes.lock(type.id);
+      const before = await repositories.oauthClients.current(type.id);
+      if (before !== null) await registry.retire(repositories, before, 'Its manifest names another client, or another secret of it.');
+      await registry.record(repositories, type, discoveryOf(row), this.options.oauth.redirectUri, { method: 'PREREGISTERED', clientId, clientSecret });
+      await repositories.mirrorObjects.update(binding.id, { ...seen, secretHash: hash, refusedHash: null });
+    });
+    await this.options.oauth.observe(type.id);
+    return { verdict: SYNCED, ...wait };
+  }
+
+  /** What is to be said while nothing is read. */
+  #standing({ secretFailures, refusedHash }: SituationThere['binding']): Verdict {
+    if (secretFailures > 0) return waiting('SecretNotFound', 'The Secret that this manifest names can\'t be used now; the client secret that was read before stays.');
+    return refusedHash === null ? SYNCED : REFUSED_VALUE;
+  }
+
+  /** The manifest names no client any more: the next check of the type registers one. */
+  async #dropped(situation: SituationThere, type: ConnectionType): Promise<void> {
+    await fenced(this.options.store, situation.claim, type.teamId, async (repositories) => {
+      await repositories.connectionTypes.lock(type.id);
+      const before = await repositories.oauthClients.current(type.id);
+      if (before?.method === 'PREREGISTERED') await this.options.registry.retire(repositories, before, 'Its manifest names no client any more.');
+      await repositories.mirrorObjects.update(situation.binding.id, { secretHash: null, refusedHash: null, secretsReadAt: null, secretFailures: 0 });
+      await repositories.schedule.mark('ConnectionType', [type.id]);
+    });
+    await this.options.oauth.observe(type.id);
   }
 }
+
+const REFUSED_VALUE = refused('SecretRefused', 'The Secret holds a new client secret, which the issuer refuses: the one before stays in use. Put the right one into the Secret.');
+const REFUSED_CLIENT = refused('SecretRefused', 'The issuer refuses spec.oauth.clientId with the client secret of the Secret: put the right one into the Secret, or correct the clientId.');

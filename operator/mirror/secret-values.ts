@@ -6,10 +6,12 @@ import { waiting, type Verdict } from './conditions.js';
 /** How often Secrets are read when nothing else asks for it. */
 export const SECRET_POLL_MS = 5 * 60_000;
 const FIRST_RETRY_MS = 2000;
+/** A person who mends a Secret waits for it. */
+const LONGEST_RETRY_MS = 30_000;
 
-/** When Secrets that were of no use are read again: soon at first, since they may be applied in the same breath, then at the pace of polling. */
+/** When Secrets that were of no use are read again: at once at first, since they may be applied in the same breath, and soon later on. */
 export function secretRetryMs(failures: number): number {
-  return Math.min(SECRET_POLL_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
 }
 
 /** The values of references, in their order; or what is wrong. Each Secret is read once. */

@@ -31,7 +31,8 @@ export class TypeImporter {
     const placed = await this.#place(situation, parsed.spec);
     if ('verdict' in placed) return placed;
     const { type, binding } = placed;
-    const client = await this.options.clients.keep({ ...situation, binding }, type, parsed.manifest.oauth ?? null);
+    const changed = situation.binding.generation !== String(situation.object.metadata.generation);
+    const client = await this.options.clients.keep({ ...situation, binding }, type, parsed.manifest.oauth ?? null, changed);
     return { ...client, binding: (await this.options.store.mirrorObjects.byId(binding.id)) ?? binding };
   }
 
@@ -46,13 +47,15 @@ export class TypeImporter {
     const other = bound === null ? await store.connectionTypes.evenHiddenByName(namespace.teamId, name) : null;
     if (other !== null) return { verdict: taken(other, object) };
     if (binding.origin === 'API' && !adopts(object, binding)) return { verdict: refused('NameConflict', offered(binding, name)) };
+    const restores = binding.state === 'TOMBSTONE';
     return fenced(store, claim, namespace.teamId, async (repositories) => {
+      if (restores) await repositories.mirrorObjects.serialise(namespace.teamId);
       const type = bound === null ? await repositories.connectionTypes.insert(namespace.teamId, name, spec, 'MANIFEST') : await this.#changed(repositories, bound, spec);
       await repositories.mirrorObjects.update(binding.id, {
         teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: type.id, objectUid: uid, generation: String(generation), version: type.version, appliedHash: null,
         tombstonedAt: null, graceUntil: null, conditions: [],
       });
-      if (binding.state === 'TOMBSTONE' && namespace.heldSince !== null && (await repositories.mirrorObjects.held(namespace.teamId)) === 0) await repositories.mirrorObjects.release(namespace.teamId);
+      if (restores) await repositories.mirrorObjects.restored(namespace.teamId);
       await audited(repositories, situation, bound === null ? 'createFromManifest' : 'applyManifest', type.id);
       return { type, binding: (await repositories.mirrorObjects.byId(binding.id))! };
     });

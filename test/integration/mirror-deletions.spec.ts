@@ -120,6 +120,26 @@ describeNeeding('plane', 'deletions of manifests', () => {
     });
   });
 
+  describe('a namespace that is deleted with all that is in it', () => {
+    it('deletes nothing that an administrator doesn\'t confirm, and comes back whole when it is bound again within the grace', async () => {
+      const namespace = await withTypes(7);
+      const ids = await Promise.all(Array.from({ length: 7 }, async (_one, index) => (await world.get('ConnectionType', namespace, `type-${index}`)).status.id));
+      await world.admin.send({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}` });
+      await until(async () => (await world.admin.send({ method: 'GET', path: `/api/v1/namespaces/${namespace}` }).catch(() => null)) === null);
+      await world.settled();
+      await graceOver(namespace);
+      await world.settled();
+      expect(await world.rows('select 1 from connection_types t join teams on teams.id = t.team_id where slug = $1', [namespace])).toHaveLength(7);
+
+      await world.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: { 'fairlead.dev/team': namespace } } });
+      await world.api.must('mutation U($input: UnbindNamespaceInput!) { unbindNamespace(input: $input) { userErrors { code } } }', { input: { team: namespace } });
+      await world.api.must('mutation B($input: BindNamespaceInput!) { bindNamespace(input: $input) { userErrors { code } } }', { input: { team: namespace, namespace } });
+      for (let index = 0; index < 7; index += 1) await world.apply(world.type(namespace, `type-${index}`));
+      const after = await Promise.all(Array.from({ length: 7 }, async (_one, index) => (await world.when('ConnectionType', namespace, `type-${index}`, 'Ready', 'Ready')).status.id));
+      expect(after).toEqual(ids);
+    });
+  });
+
   describe('a CRD that is removed', () => {
     it('leaves everything as it was, without owners; brought back, the same manifests own it again', async () => {
       const namespace = await withTypes(2);

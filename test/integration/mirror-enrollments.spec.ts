@@ -157,6 +157,97 @@ describeNeeding('plane', 'enrollments from manifests', () => {
     });
   });
 
+  describe('whose type is gone', () => {
+    /** The grace of everything that was deleted in the namespace is over. */
+    const graceOver = async (namespace: string, name: string) => {
+      await world.rows(
+        `with over as (update mirror_objects set grace_until = now() where namespace = $1 and state = 'TOMBSTONE' and grace_until is not null returning id)
+         update reconcile_schedule set due = now() where kind = 'Tombstone' and id in (select id from over)`, [namespace]);
+      await until(async () => (await world.rows(`select 1 from connection_types t join teams on teams.id = t.team_id where teams.slug = $1 and t.name = $2`, [namespace, name])).length === 0);
+    };
+
+    it('binds to a new type of that name suspended: nothing is sent there until its manifest is changed', async () => {
+      const namespace = await guarded();
+      await secret(namespace, FIRST);
+      await enroll(namespace, { shared: true });
+      const before = await world.when('Enrollment', namespace, 'robot', 'Ready', 'Ready');
+      await world.delete('ConnectionType', namespace, 'guarded');
+      await world.when('Enrollment', namespace, 'robot', 'Synced', 'ConnectionTypeNotFound');
+      await graceOver(namespace, 'guarded');
+      await world.settled();
+      const sent = world.server.logins.filter((login) => login === `Bearer ${FIRST}`).length;
+      await world.apply(world.type(namespace, 'guarded', { authMethod: 'ACCESS_TOKEN', displayName: 'Another one' }));
+      const suspended = await world.when('Enrollment', namespace, 'robot', 'Synced', 'Suspended');
+      expect(conditionOf(suspended, 'Synced')!.message).toContain(world.server.url);
+      expect(conditionOf(suspended, 'Stalled')).toMatchObject({ status: 'True' });
+      await world.when('ConnectionType', namespace, 'guarded', 'Ready', 'Ready');
+      await world.settled();
+      expect((await call(namespace)).toolCall).toBeNull();
+      expect(world.server.logins.filter((login) => login === `Bearer ${FIRST}`)).toHaveLength(sent);
+
+      await enroll(namespace, { shared: true, label: 'confirmed' });
+      const after = await world.when('Enrollment', namespace, 'robot', 'Ready', 'Ready');
+      expect(after.status.id).not.toBe(before.status.id);
+      expect(await call(namespace)).toMatchObject({ toolCall: { status: 'SUCCEEDED' } });
+    });
+
+    it('waits for its owner\'s consent again, where it is a person\'s', async () => {
+      const namespace = await world.namespace();
+      const [admin] = await world.rows(`select m.subject from members m join teams t on t.id = m.team_id where t.slug = $1 and m.role = 'ADMIN'`, [namespace]);
+      await world.apply(world.type(namespace, 'sso', { authMethod: 'OAUTH' }));
+      await world.apply(world.enrollment(namespace, 'login', 'sso', { owner: admin!['subject'] }));
+      const before = await world.when('Enrollment', namespace, 'login', 'Ready', 'AwaitingConsent');
+      await world.delete('ConnectionType', namespace, 'sso');
+      await world.when('Enrollment', namespace, 'login', 'Synced', 'ConnectionTypeNotFound');
+      await graceOver(namespace, 'sso');
+      await world.apply(world.type(namespace, 'sso', { authMethod: 'OAUTH' }));
+      const after = await world.when('Enrollment', namespace, 'login', 'Ready', 'AwaitingConsent');
+      expect(after.status.id).not.toBe(before.status.id);
+    });
+  });
+
+  describe('adoption', () => {
+    const offer = async (id: string) => (await world.api.must('mutation O($input: OfferOwnershipInput!) { offerOwnership(input: $input) { annotation userErrors { code message } } }', { input: { id } })).annotation as string;
+    const read = async (id: string) => (await world.api.gql('query N($id: ID!) { node(id: $id) { ... on Enrollment { id origin label manifest { namespace name } } } }', { id })).data.node;
+
+    it('hands an enrollment over to the manifest that is annotated with it, with its id and its credential, whichever of both comes first', async () => {
+      const namespace = await world.namespace();
+      const [admin] = await world.rows(`select m.subject from members m join teams t on t.id = m.team_id where t.slug = $1 and m.role = 'ADMIN'`, [namespace]);
+      const { connectionType } = await world.api.must('CreateConnectionType', { input: { team: namespace, displayName: 'Open', serverUrl: world.server.url, authMethod: 'ACCESS_TOKEN' } });
+      const { enrollment } = await world.api.must('Enroll', { input: { connectionTypeId: connectionType.id, accessToken: FIRST, label: 'mine' } });
+      await until(async () => (await world.list('Enrollment', namespace)).length === 1);
+      const mirror = (await world.list('Enrollment', namespace))[0]!.metadata.name;
+      await world.when('Enrollment', namespace, mirror, 'Ready', 'Ready');
+      const sealed = await world.rows('select enrollment_id, version from credentials where team_id = (select id from teams where slug = $1)', [namespace]);
+
+      const manifest = (spec: object = {}, annotations: Record<string, string> = {}) => world.apply(world.enrollment(namespace, 'mine', 'open', { owner: admin!['subject'], serverUrl: world.server.url, label: 'declared', ...TOKEN_REF, ...spec }, { annotations }));
+      // Nobody offered it yet.
+      await manifest({}, { 'fairlead.dev/adopt': enrollment.id });
+      await world.when('Enrollment', namespace, 'mine', 'Synced', 'NotOffered');
+      const [name, value] = (await offer(enrollment.id)).split(': ') as [string, string];
+      expect([name, value]).toEqual(['fairlead.dev/adopt', enrollment.id]);
+      await world.gone('Enrollment', namespace, mirror);
+      await secret(namespace, FIRST);
+      await manifest({}, { [name]: value });
+      const object = await world.when('Enrollment', namespace, 'mine', 'Ready', 'Ready');
+      expect(object.status.id).toBe(enrollment.id);
+      expect(await read(enrollment.id)).toEqual({ id: enrollment.id, origin: 'MANIFEST', label: 'declared', manifest: { namespace, name: 'mine' } });
+      expect((await world.rows('select enrollment_id from credentials where team_id = (select id from teams where slug = $1)', [namespace])).map((row) => row['enrollment_id'])).toEqual(sealed.map((row) => row['enrollment_id']));
+    });
+
+    it('is refused for a manifest that says something else of its owner', async () => {
+      const namespace = await world.namespace();
+      world.server.credential = null;
+      const { connectionType } = await world.api.must('CreateConnectionType', { input: { team: namespace, displayName: 'Open', serverUrl: world.server.url, authMethod: 'NONE' } });
+      const { enrollment } = await world.api.must('Enroll', { input: { connectionTypeId: connectionType.id } });
+      await until(async () => (await world.list('Enrollment', namespace)).length === 1);
+      const value = (await offer(enrollment.id)).split(': ')[1]!;
+      await world.apply(world.enrollment(namespace, 'stolen', 'open', { owner: 'somebody-else' }, { annotations: { 'fairlead.dev/adopt': value } }));
+      await world.when('Enrollment', namespace, 'stolen', 'Synced', 'AdoptionMismatch');
+      expect(await read(enrollment.id)).toMatchObject({ origin: 'API' });
+    });
+  });
+
   describe('a person\'s login', () => {
     it('waits for their consent at a link that is no capability, neither reconciling nor stalled, and is shared when they say so too', async () => {
       const namespace = await world.namespace();
@@ -194,7 +285,7 @@ describeNeeding('plane', 'enrollments from manifests', () => {
   it('no credential is in any object, event or log', async () => {
     const seen: unknown[] = [];
     for (const path of ['/apis/fairlead.dev/v1alpha1/connectiontypes', '/apis/fairlead.dev/v1alpha1/enrollments', '/apis/events.k8s.io/v1/events', '/apis/coordination.k8s.io/v1/leases']) seen.push(await world.admin.send({ method: 'GET', path }));
-    seen.push(await world.rows('select * from mirror_objects'), await world.rows('select * from audit_events'), await world.rows('select * from enrollment_status'), world.operator!.logs(), world.api.logs());
+    seen.push(await world.rows('select * from mirror_objects'), await world.rows('select * from audit_events'), await world.rows('select * from enrollment_status'), world.operator!.logs(), world.api.logs(), world.plane.auditLog());
     expect(findCanaries(JSON.stringify(seen), { FIRST, SECOND, WRONG })).toEqual([]);
     expect((await binding((await world.rows(`select namespace from mirror_objects where kind = 'Enrollment' and secret_hash is not null limit 1`))[0]!['namespace'] as string))['secret_hash']).toHaveLength(32);
   });

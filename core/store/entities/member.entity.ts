@@ -9,6 +9,8 @@ export class Member {
   @Column('text') subject!: string;
   @Column('boolean') local!: boolean;
   @Column('text', { name: 'display_name' }) displayName!: string;
+  /** Of a person: the address that the issuer said it verified, when they signed in last. Null when none was ever seen, and for local members. */
+  @Column('text', { nullable: true }) email!: string | null;
   @Column('text') role!: Role;
   /** `CLAIM`: the role follows the groups claim of the OIDC issuer; `API`: it was set through `setMember`. */
   @Column('text') source!: 'API' | 'CLAIM';

@@ -7,7 +7,7 @@ import { isKubeFault } from '#operator/kubernetes/kube-fault.js';
 import { API_VERSION, RESOURCES, type CustomResource, type MirroredKind } from '#operator/manifest/resources.js';
 import { collectionOf } from '#operator/mirror/cluster.js';
 import type { LeaseTimes } from '#operator/kubernetes/leader-election.js';
-import { startTestApi, type TestApi } from '../api.js';
+import { startTestApi, type TestApi, type TestApiOptions } from '../api.js';
 import { ChangeableServer } from '../mcp-servers/changeable.js';
 import { until } from '../mcp-servers/until.js';
 import { startTestOperator, type TestOperator } from '../operator.js';
@@ -27,8 +27,8 @@ export class MirrorWorld {
 
   private constructor(readonly plane: TestPlane, readonly api: TestApi, readonly server: ChangeableServer, readonly admin: KubeClient, private readonly access: ClusterAccess, readonly sql: Client) {}
 
-  static async create({ watchCache = true } = {}): Promise<MirrorWorld> {
-    const [plane, api, server] = await Promise.all([startPlane({ watchCache }), startTestApi(), ChangeableServer.start()]);
+  static async create({ watchCache = true, api: settings }: { watchCache?: boolean; api?: TestApiOptions } = {}): Promise<MirrorWorld> {
+    const [plane, api, server] = await Promise.all([startPlane({ watchCache }), startTestApi(settings), ChangeableServer.start()]);
     const access = await ClusterAccess.load({ file: plane.kubeconfig('admin') });
     const sql = new Client({ connectionString: api.databaseUrl });
     await sql.connect();

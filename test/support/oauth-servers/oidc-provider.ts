@@ -60,6 +60,8 @@ export interface OidcProviderServer {
   grantOf(refreshToken: string): string | null;
   /** Whether the provider still knows the access token. */
   knows(accessToken: string): Promise<boolean>;
+  /** Knows a client, by that secret, which was registered by hand; a second time: by another secret. */
+  register(client: { client_id: string; client_secret: string; redirect_uris: string[] }): Promise<void>;
   /** Forgets a client, as providers do that clean up. */
   purge(clientId: string): Promise<void>;
   close(): Promise<void>;
@@ -88,6 +90,9 @@ export async function startOidcProvider(options: OidcProviderOptions = {}): Prom
   const server: OidcProviderServer = {
     issuer, mcp, presentations, overlaps: () => overlaps(presentations), decision: options.decision ?? 'approve', outage: null, grantOf: (refreshToken) => grants.get(refreshToken) ?? null,
     knows: async (accessToken) => (await provider.AccessToken.find(accessToken)) !== undefined,
+    register: (client) => (provider.Client as unknown as { adapter: { upsert(id: string, client: object): Promise<void> } }).adapter.upsert(client.client_id, {
+      grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], application_type: 'native', ...client,
+    }),
     purge: (clientId) => (provider.Client as unknown as { adapter: { destroy(id: string): Promise<void> } }).adapter.destroy(clientId),
     close: async () => { await Promise.all([mcp.close(), listener.close()]); },
   };
