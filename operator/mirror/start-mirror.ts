@@ -27,6 +27,7 @@ import { ObjectCache } from './object-cache.js';
 import { plan, planLine } from './plan.js';
 import { PreregisteredClients } from './preregistered-clients.js';
 import { Projector } from './projector.js';
+import { RowsReader } from './rows-reader.js';
 import { TypeImporter } from './type-importer.js';
 
 /** What a mirror is started on: what the operator has built already. */
@@ -148,9 +149,9 @@ async function begin(resources: MirrorResources, client: KubeClient, signal: Abo
   const keeper = new CredentialKeeper({ store, cluster, upkeep, box, vault, random, now });
   const projector = new Projector({ store, cluster, now, publicUrl, redirectUri: oauth.redirectUri });
   const objects = new MirrorObjectReconciler({
-    store, cache, cluster, binder, projector,
-    types: new TypeImporter({ store, upkeep, clients: new PreregisteredClients({ store, cluster, registry, oauth, vault, random, now }) }),
-    enrollments: new EnrollmentImporter({ store, upkeep, keeper }),
+    store, reader: new RowsReader(store), cache, cluster, binder, projector,
+    types: new TypeImporter({ store, upkeep, now, clients: new PreregisteredClients({ store, cluster, registry, oauth, vault, random, now }) }),
+    enrollments: new EnrollmentImporter({ store, upkeep, keeper, now }),
     exporter: new Exporter({ store, cluster, events }),
     burial: new Burial({ store, cluster, events, graceSeconds: mirror.graceSeconds, logger }),
   });

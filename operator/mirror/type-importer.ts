@@ -9,7 +9,7 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeManifest, specOfManifest, type ConnectionTypeManifest } from '../manifest/connection-type.js';
 import { ADOPT_ANNOTATION, type CustomResource } from '../manifest/resources.js';
-import { refused, type Verdict } from './conditions.js';
+import { refused, syncedFromNow, type Verdict } from './conditions.js';
 import { manifestFault } from './manifest-fault.js';
 import type { PreregisteredClients } from './preregistered-clients.js';
 import { audited, fenced, type Outcome, type SituationThere } from './situation.js';
@@ -19,6 +19,7 @@ export interface TypeImporterOptions {
   store: Store;
   upkeep: Pick<Upkeep, 'status'>;
   clients: PreregisteredClients;
+  now: () => Date;
 }
 
 /** Brings a ConnectionType manifest into the catalog (origin MANIFEST: the custom resource owns the spec). */
@@ -32,29 +33,29 @@ export class TypeImporter {
     if ('verdict' in placed) return placed;
     const { type, binding } = placed;
     const client = await this.options.clients.keep({ ...situation, binding }, type, parsed.manifest.oauth ?? null);
-    return { ...client, binding: (await this.options.store.mirrorObjects.byId(binding.id)) ?? binding };
+    return { ...client, binding };
   }
 
   /** The row, as the manifest has it: made, taken over, brought back or changed; or why not. */
   async #place(situation: SituationThere, spec: ConnectionTypeSpec): Promise<{ type: ConnectionType; binding: MirrorObject } | { verdict: Verdict }> {
     const { store } = this.options;
-    const { binding, object, namespace, claim } = situation;
+    const { binding, object, namespace, claim, rows: { type: bound } } = situation;
     const { uid, name, generation } = object.metadata;
-    const bound = binding.subjectId === null ? null : await store.connectionTypes.evenHidden(binding.subjectId);
     const pairedAlready = bound !== null && !bound.deletedAt && binding.state === 'ACTIVE' && binding.origin === 'MANIFEST' && binding.objectUid === uid && binding.generation === String(generation) && binding.teamId === namespace.teamId;
     if (pairedAlready && canonicalJson(bound.spec) === canonicalJson(spec)) return { type: bound, binding };
     const other = bound === null ? await store.connectionTypes.evenHiddenByName(namespace.teamId, name) : null;
     if (other !== null) return { verdict: taken(other, object) };
     if (binding.origin === 'API' && !adopts(object, binding)) return { verdict: refused('NameConflict', offered(binding, name)) };
     return fenced(store, claim, namespace.teamId, async (repositories) => {
-      const type = bound === null ? await repositories.connectionTypes.insert(namespace.teamId, name, spec, 'MANIFEST') : await this.#changed(repositories, bound, spec);
-      await repositories.mirrorObjects.update(binding.id, {
+      const type = bound === null ? await repositories.connectionTypes.insert(namespace.teamId, name, spec, 'MANIFEST', syncedFromNow(1, this.options.now())) : await this.#changed(repositories, bound, spec);
+      const values = {
         teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: type.id, objectUid: uid, generation: String(generation), version: type.version, appliedHash: null,
         tombstonedAt: null, graceUntil: null, conditions: [],
-      });
+      } as const satisfies Partial<MirrorObject>;
+      await repositories.mirrorObjects.update(binding.id, values);
       if (binding.state === 'TOMBSTONE' && namespace.heldSince !== null && (await repositories.mirrorObjects.held(namespace.teamId)) === 0) await repositories.mirrorObjects.release(namespace.teamId);
       await audited(repositories, situation, bound === null ? 'createFromManifest' : 'applyManifest', type.id);
-      return { type, binding: (await repositories.mirrorObjects.byId(binding.id))! };
+      return { type, binding: { ...binding, ...values } };
     });
   }
 
