@@ -1,5 +1,6 @@
 import type { Config, MirrorConfig } from '#core/config/config.js';
 import type { Logger } from '#core/log.js';
+import { GroupedSchedule } from '#core/store/grouped-schedule.js';
 import type { Store } from '#core/store/store.js';
 import type { Traces } from '#core/traces/traces.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
@@ -68,7 +69,7 @@ export interface RunningMirror {
 }
 
 const LEASE = 'fairlead-mirror';
-const SLOTS = 16;
+const SLOTS = 32;
 const SWEEP_BATCH = 2000;
 
 /** The composition root of the mirror. Resolves when it stands by; whoever holds the Lease mirrors. `observe` prints its plan once, and does nothing. */
@@ -155,7 +156,7 @@ async function begin(resources: MirrorResources, client: KubeClient, signal: Abo
     exporter: new Exporter({ store, cluster, events }),
     burial: new Burial({ store, cluster, events, graceSeconds: mirror.graceSeconds, logger }),
   });
-  const worker = new Worker({ id: workerId, schedule: store.schedule, reconcilers: [objects, new MirrorNamespaceReconciler({ store, binder })], metrics, traces: resources.traces, deadAfterMs: resources.deadAfterMs, logger, clock, random, slots: SLOTS, perLane: SLOTS });
+  const worker = new Worker({ id: workerId, schedule: new GroupedSchedule(store.schedule), reconcilers: [objects, new MirrorNamespaceReconciler({ store, binder })], metrics, traces: resources.traces, deadAfterMs: resources.deadAfterMs, logger, clock, random, slots: SLOTS, perLane: SLOTS });
   const watch = new ClusterWatch({ client, cache, binder, marker, swept, namespaces: mirror.namespaces, logger, random });
   const end = async (): Promise<void> => {
     await worker.stop(resources.config.shutdownTimeoutMs);
