@@ -49,8 +49,7 @@ export class StatusWriter {
     const locked = await lockSeen(repositories, seen);
     const enrollment = locked === null ? null : await repositories.enrollments.lock(enrollmentId);
     if (locked === null || enrollment === null) return false;
-    const [credential] = await repositories.enrollments.credentials([enrollmentId]);
-    if (version !== null && credential?.version !== version) return false;
+    if (version !== null && (await repositories.enrollments.credentials([enrollmentId]))[0]?.version !== version) return false;
     const ofType = await this.#write(repositories, locked, reportOf(trial), enrollment.shared && trial.tools !== null ? trial.tools : 'AS_IT_IS', routine);
     if (routine && trial.verdict === 'NOT_TRIED') return ofType.changed;
 
