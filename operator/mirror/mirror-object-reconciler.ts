@@ -76,7 +76,7 @@ export class MirrorObjectReconciler implements Reconciler {
     if (rows === null) return 'GONE';
     const { binding } = rows;
     const object = cache.get(binding.kind, binding.namespace, binding.name);
-    const unbound = binder.unbound(binding.namespace, rows.namespace);
+    const unbound = await binder.unbound(binding.namespace, rows.namespace);
     const step = decide({ binding, object, collection: cache.collection(binding.kind, binding.namespace), bound: unbound === null });
     const situation = { claim, binding, object, namespace: rows.namespace!, rows };
     switch (step) {

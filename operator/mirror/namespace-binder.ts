@@ -67,7 +67,7 @@ export class NamespaceBinder {
   }
 
   /** Why the binding of a namespace, if there is one, doesn't count; null when it does. */
-  unbound(name: string, row: Pick<MirrorNamespace, 'state' | 'message'> | null): Unbound | null {
+  async unbound(name: string, row: Pick<MirrorNamespace, 'state' | 'message'> | null): Promise<Unbound | null> {
     if (row?.state === 'BOUND') return null;
     if (row?.state === 'FROZEN') return { reason: 'NamespaceFrozen', message: row.message };
     const slug = this.#namespaces.get(name)?.metadata.labels?.[TEAM_LABEL];

@@ -22,7 +22,7 @@ export async function plan({ store, cache, binder }: { store: Store; cache: Obje
   for (const binding of [...bindings, ...unknown]) {
     const { kind, namespace, name } = binding;
     const object = cache.get(kind, namespace, name);
-    const bound = binder.unbound(namespace, rows.get(namespace) ?? null) === null;
+    const bound = (await binder.unbound(namespace, rows.get(namespace) ?? null)) === null;
     const step = decide({ binding, object, collection: cache.collection(kind, namespace), bound });
     if (step === 'NOTHING' || step === 'WAIT') continue;
     const same = (step === 'IMPORT' || step === 'EXPORT') && object !== null && binding.objectUid === object.metadata.uid && binding.generation === String(object.metadata.generation);
