@@ -42,7 +42,7 @@ export class Projector {
     return fenced(store, claim, teamId, async (repositories) => {
       // The type's lock first, then what is written of either.
       const locked = await repositories.connectionTypes.lock(type.id);
-      if (locked === null) return null;
+      if (locked === null) return { ...rows, type: null };
       const current = { ...rows, type: locked.type, typeStatus: locked.status };
       if (rows.enrollment === null) {
         const conditions = said(locked.status.conditions, locked.type.version);
@@ -50,7 +50,7 @@ export class Projector {
         return { ...current, typeStatus: { ...locked.status, conditions } };
       }
       const [status] = await repositories.enrollments.statuses([rows.enrollment.id]);
-      if (status === undefined) return null;
+      if (status === undefined) return { ...current, enrollmentStatus: null };
       const conditions = said(status.conditions, locked.type.version);
       await repositories.enrollments.updateStatus(rows.enrollment.id, { conditions });
       return { ...current, enrollmentStatus: { ...status, conditions } };
@@ -68,6 +68,7 @@ export class Projector {
   async #status(rows: MirrorRows, object: CustomResource, verdict: Verdict): Promise<object | null> {
     const { store, publicUrl, redirectUri } = this.options;
     const { binding, type, typeStatus: ofType, enrollment, enrollmentStatus: ofEnrollment, teamSlug } = rows;
+    // Gone while it was looked at: the next run says what is to be said.
     if (type === null || ofType === null) return null;
     const pair: Pair | null = binding.generation === null || binding.version === null ? null : { generation: Number(binding.generation), version: binding.version };
     const oauth = type.spec.authMethod === 'OAUTH';
