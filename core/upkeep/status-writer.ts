@@ -34,10 +34,15 @@ export class StatusWriter {
   /**
    * Writes what a look at the server showed. Nothing, when the type was deleted or moved to another place since it was looked at.
    * @param routine a server that was there is given up after three failures in a row; otherwise after this one
+   * @param began when the look began, where it knew whether anybody shares a login
    */
-  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList, routine = false): Promise<boolean> {
+  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList, routine = false, began: Date | null = null): Promise<boolean> {
     const locked = await lockSeen(repositories, seen);
-    return locked === null ? false : (await this.#write(repositories, locked, report, shared, routine)).changed;
+    if (locked === null) return false;
+    const { toolsSource, toolsSyncedAt } = locked.status;
+    // A login was shared, and its list read, since the look found nobody who shares one.
+    const outdated = shared === 'NONE' && toolsSource === 'SHARED' && began !== null && toolsSyncedAt !== null && toolsSyncedAt > began;
+    return (await this.#write(repositories, locked, report, outdated ? 'AS_IT_IS' : shared, routine)).changed;
   }
 
   /**

@@ -80,7 +80,7 @@ export async function measureRush(plan: Plan, progress: (text: string) => void):
     const restartSeconds = (performance.now() - restarted) / 1000;
     const restart = requests.end();
     const peakMiB = Math.max(firstPeak, await second.peakMiB());
-    const moved = (await versions(cluster)).filter((version, index) => version !== before[index]).length;
+    const moved = (await versions(cluster)).flatMap((version, index) => (version === before[index] ? [] : [`${before[index]} → ${version}`]));
 
     const errors = await ground.stopServed();
     const wrongs = [...errors, ...await wrongOf({ ground, cluster, pairs, view, seen: await servers.ask('seen', undefined as never), steady, restart, moved, said: ground.said() })];
@@ -124,7 +124,7 @@ async function settled(ground: Ground): Promise<void> {
 
 async function versions(cluster: BenchCluster): Promise<string[]> {
   const lists = await Promise.all(MIRRORED_KINDS.map((kind) => cluster.list(kind)));
-  return lists.flat().map(({ metadata: { name, uid, resourceVersion } }) => `${name} ${uid} ${resourceVersion}`);
+  return lists.flat().map(({ kind, metadata: { name, uid, resourceVersion }, status }) => `${kind} ${name} ${uid} ${resourceVersion} ${JSON.stringify(status?.['conditions'])}`);
 }
 
 /** The operator's requests of a stretch of time. */

@@ -17,8 +17,8 @@ export interface Evidence {
   seen: readonly SeenProbes[];
   steady: Spent;
   restart: Spent;
-  /** Objects that an operator's restart changed. */
-  moved: number;
+  /** What an operator's restart changed: each object as it was and as it is. */
+  moved: readonly string[];
   /** What operators and API said. */
   said: string;
 }
@@ -32,7 +32,7 @@ export async function wrongOf(evidence: Evidence): Promise<string[]> {
   wrongs.push(...differences('GraphQL, connection types', names, view.types), ...differences('GraphQL, enrollments', names, view.enrollments));
   if (view.unready > 0) wrongs.push(`${view.unready} objects aren't READY in GraphQL any more.`);
   if (steady.writes > 0) wrongs.push(`Nothing had changed, and the operator wrote: ${told(steady)}.`);
-  if (restart.writes > 0 || moved > 0) wrongs.push(`An operator that was started anew wrote: ${told(restart)}; ${moved} objects changed.`);
+  if (restart.writes > 0 || moved.length > 0) wrongs.push(`An operator that was started anew wrote: ${told(restart)}; ${moved.length} objects changed. ${moved[0] ?? ''}`);
   // The cluster's uid is read at each start.
   const read = restart.total - restart.secretReads - (restart.byKind.find(([kind]) => kind === 'get namespaces')?.[1] ?? 0);
   if (restart.writes === 0 && read > 0) wrongs.push(`An operator that was started anew asked for more than lists: ${told(restart)}.`);
