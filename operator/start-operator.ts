@@ -13,6 +13,7 @@ import { createRegistry, listenerGauge, startMetricsServer, type Readiness } fro
 import { clientMetadataUrl } from '#core/oauth/outcome.js';
 import { Listener } from '#core/store/listener.js';
 import { DUE_CHANNEL } from '#core/store/schedule.js';
+import { GroupedSchedule } from '#core/store/grouped-schedule.js';
 import { Store } from '#core/store/store.js';
 import { startTraces } from '#core/traces/start-traces.js';
 import { CredentialBox } from '#core/upkeep/credential-box.js';
@@ -111,7 +112,7 @@ export async function startOperator(config: Config, resources: OperatorResources
   metrics.watchHeartbeat(() => heartbeat.ageMs);
   const deadAfter = deadAfterMs(config.operatorHeartbeatMs);
   const reconcilers = [new ConnectionTypeReconciler({ store, upkeep, random }), new EnrollmentReconciler({ store, upkeep, tokens, random }), new TombstoneReconciler({ store, leftovers })];
-  const worker = new Worker({ id, schedule: store.schedule, reconcilers, metrics, traces, logger, clock, random, deadAfterMs: deadAfter });
+  const worker = new Worker({ id, schedule: new GroupedSchedule(store.schedule), reconcilers, metrics, traces, logger, clock, random, deadAfterMs: deadAfter });
   const housekeeping = new Housekeeping({ store, metrics, deadAfterMs: deadAfter, keptDays: config.keptDays, now, logger });
   const keyRotation = new KeyRotation({ keys: store.keys, keyRing: resources.keyRing, metrics: new KeyRotationMetrics(registry), logger });
   let mirror: RunningMirror | null = null;

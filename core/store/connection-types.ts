@@ -1,4 +1,5 @@
 import { In, MoreThan, type EntityManager } from 'typeorm';
+import type { Condition } from '../connection/condition.js';
 import type { ConnectionTypeSpec, Origin } from '../connection/spec.js';
 import { ConnectionType, ConnectionTypeStatus } from './entities/connection-type.entity.js';
 import { newId } from './ids.js';
@@ -75,12 +76,12 @@ export class ConnectionTypes {
     return this.manager.countBy(ConnectionType, { teamId });
   }
 
-  /** Throws a unique violation when the name is taken in the team. */
-  async insert(teamId: string, name: string, spec: ConnectionTypeSpec, origin: Origin = 'API'): Promise<ConnectionType> {
+  /** Throws a unique violation when the name is taken in the team. `conditions` is what is known before anybody has looked at the server. */
+  async insert(teamId: string, name: string, spec: ConnectionTypeSpec, origin: Origin = 'API', conditions: Condition[] = []): Promise<ConnectionType> {
     const now = new Date();
     const type = this.manager.create(ConnectionType, { id: newId(), teamId, name, spec, version: 1, origin, createdAt: now, updatedAt: now });
     await this.manager.insert(ConnectionType, type);
-    await this.manager.insert(ConnectionTypeStatus, { connectionTypeId: type.id, conditions: [], updatedAt: now });
+    await this.manager.insert(ConnectionTypeStatus, { connectionTypeId: type.id, conditions, updatedAt: now });
     await new Schedule(this.manager).mark('ConnectionType', [type.id], { urgent: true });
     return type;
   }

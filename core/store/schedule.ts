@@ -22,6 +22,13 @@ export interface Claim extends ScheduleKey {
   lateMs: number;
 }
 
+/** How a run ended: see {@link Schedule.finish}. */
+export interface RunEnding {
+  claim: Claim;
+  afterMs: number;
+  failures: number;
+}
+
 /** Who claims, and what it has room for. */
 export interface ClaimRequest {
   worker: string;
@@ -145,6 +152,26 @@ export class Schedule {
       [kind, id, epoch, afterMs, failures],
     )) as [unknown, number];
     return count === 1;
+  }
+
+  /**
+   * Ends many runs, each as {@link finish} does, and answers for each. One statement ends all but those whose rows somebody else holds: it waits for nobody, so that it can't deadlock with
+   * transactions that mark several objects.
+   */
+  async finishAll(endings: readonly RunEnding[]): Promise<boolean[]> {
+    const [rows] = (await this.manager.query(
+      `with endings as (select * from unnest($1::text[], $2::uuid[], $3::bigint[], $4::float8[], $5::int[]) as e (kind, id, epoch, after_ms, failures)),
+       held as (
+         select s.kind, s.id, e.after_ms, e.failures from reconcile_schedule s join endings e on e.kind = s.kind and e.id = s.id and e.epoch = s.epoch
+         where s.worker is not null for update of s skip locked)
+       update reconcile_schedule s set worker = null, claimed_at = null, failures = h.failures,
+         due = case when s.dirty <> s.claimed_dirty then clock_timestamp() else clock_timestamp() + h.after_ms * interval '1 millisecond' end
+       from held h where s.kind = h.kind and s.id = h.id returning s.kind, s.id, s.epoch`,
+      [endings.map(({ claim }) => claim.kind), endings.map(({ claim }) => claim.id), endings.map(({ claim }) => claim.epoch), endings.map(({ afterMs }) => afterMs), endings.map(({ failures }) => failures)],
+    )) as [Pick<Claim, 'kind' | 'id' | 'epoch'>[], number];
+    const keyOf = ({ kind, id, epoch }: Pick<Claim, 'kind' | 'id' | 'epoch'>): string => `${kind} ${id} ${epoch}`;
+    const ended = new Set(rows.map(keyOf));
+    return Promise.all(endings.map(({ claim, afterMs, failures }) => (ended.has(keyOf(claim)) ? true : this.finish(claim, afterMs, failures))));
   }
 
   /** Ends the run of an object that is gone: it leaves the schedule, unless something of that id was marked meanwhile. */

@@ -21,6 +21,7 @@ import { ToolCall, ToolCallPayload } from './entities/tool-call.entity.js';
 import { ToolCallApproval } from './entities/tool-call-approval.entity.js';
 import { Tool } from './entities/tool.entity.js';
 import { Members } from './members.js';
+import { MirrorLooks } from './mirror-looks.js';
 import { MirrorNamespaces } from './mirror-namespaces.js';
 import { MirrorObjects } from './mirror-objects.js';
 import { MIGRATIONS } from './migrations/index.js';
@@ -71,6 +72,7 @@ export class Repositories {
   readonly approvals: Approvals;
   readonly mirrorNamespaces: MirrorNamespaces;
   readonly mirrorObjects: MirrorObjects;
+  readonly mirrorLooks: MirrorLooks;
   readonly toolCalls: ToolCalls;
   readonly partitions: Partitions;
   readonly typeLooks: TypeLooks;
@@ -94,6 +96,7 @@ export class Repositories {
     this.approvals = new Approvals(manager);
     this.mirrorNamespaces = new MirrorNamespaces(manager);
     this.mirrorObjects = new MirrorObjects(manager);
+    this.mirrorLooks = new MirrorLooks(manager);
     this.toolCalls = new ToolCalls(manager);
     this.partitions = new Partitions(manager);
     this.typeLooks = new TypeLooks(manager);

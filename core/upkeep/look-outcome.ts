@@ -14,6 +14,7 @@ export type SharedList = RawTool[] | 'NONE' | 'AS_IT_IS';
 export interface Look {
   report: ProbeReport;
   shared: SharedList;
+  began: Date;
 }
 
 /** Whose list the type has now, and what is in it. */
@@ -57,7 +58,7 @@ export function outcomeOfLook({ type, status }: Pick<TypeSituation, 'type' | 'st
 }
 
 /** Whether a look of the routine found a server that answers, and everything as it is on record: then only times are to be written. Pure. */
-export function nothingNew(situation: TypeSituation, { report, shared }: Look): boolean {
+export function nothingNew(situation: TypeSituation, { report, shared }: Pick<Look, 'report' | 'shared'>): boolean {
   const { status, toolDigests, now } = situation;
   if (!answers(report) || status.failedChecks !== 0) return false;
   const { list, toolsSource, values, moved } = outcomeOfLook(situation, report, shared, true, now);

@@ -34,10 +34,15 @@ export class StatusWriter {
   /**
    * Writes what a look at the server showed. Nothing, when the type was deleted or moved to another place since it was looked at.
    * @param routine a server that was there is given up after three failures in a row; otherwise after this one
+   * @param began when the look began, where it knew whether anybody shares a login
    */
-  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList, routine = false): Promise<boolean> {
+  async writeType(repositories: Repositories, seen: ConnectionType, report: ProbeReport, shared: SharedList, routine = false, began: Date | null = null): Promise<boolean> {
     const locked = await lockSeen(repositories, seen);
-    return locked === null ? false : (await this.#write(repositories, locked, report, shared, routine)).changed;
+    if (locked === null) return false;
+    const { toolsSource, toolsSyncedAt } = locked.status;
+    // A login was shared, and its list read, since the look found nobody who shares one.
+    const outdated = shared === 'NONE' && toolsSource === 'SHARED' && began !== null && toolsSyncedAt !== null && toolsSyncedAt > began;
+    return (await this.#write(repositories, locked, report, outdated ? 'AS_IT_IS' : shared, routine)).changed;
   }
 
   /**
@@ -49,8 +54,7 @@ export class StatusWriter {
     const locked = await lockSeen(repositories, seen);
     const enrollment = locked === null ? null : await repositories.enrollments.lock(enrollmentId);
     if (locked === null || enrollment === null) return false;
-    const [credential] = await repositories.enrollments.credentials([enrollmentId]);
-    if (version !== null && credential?.version !== version) return false;
+    if (version !== null && (await repositories.enrollments.credentials([enrollmentId]))[0]?.version !== version) return false;
     const ofType = await this.#write(repositories, locked, reportOf(trial), enrollment.shared && trial.tools !== null ? trial.tools : 'AS_IT_IS', routine);
     if (routine && trial.verdict === 'NOT_TRIED') return ofType.changed;
 

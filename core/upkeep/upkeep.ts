@@ -79,13 +79,14 @@ export class Upkeep {
 
   /** Looks at a type's server, as a stranger and, where strangers see no tools, through shared enrollments. Writes nothing. */
   async see(type: ConnectionType): Promise<Look> {
+    const began = this.options.now();
     const report = await this.look(type.spec);
-    return { report, shared: report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS' };
+    return { began, report, shared: report.verdict === 'AUTHENTICATION_REQUIRED' ? await this.#listThroughShared(type) : 'AS_IT_IS' };
   }
 
   /** Writes what {@link see} showed, and what follows from it: see {@link checkType}. */
-  async record(type: ConnectionType, { report, shared }: Look, run: CheckRun): Promise<void> {
-    await this.#write(type.teamId, run, (repositories) => this.status.writeType(repositories, type, report, shared, run.routine));
+  async record(type: ConnectionType, { report, shared, began }: Look, run: CheckRun): Promise<void> {
+    await this.#write(type.teamId, run, (repositories) => this.status.writeType(repositories, type, report, shared, run.routine, began));
     run.signal?.throwIfAborted();
     if (run.oauth) await this.options.oauth?.check(type, report, run);
     if (!run.routine) await this.readLogins(type.id);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Condition, ConditionStatus, Observation } from '#core/connection/condition.js';
+import { withObservations, type Condition, type ConditionStatus, type Observation } from '#core/connection/condition.js';
 import { canonicalJson } from '#core/json/canonical.js';
 import type { ConditionStatusEntry } from '../manifest/status.js';
 
@@ -32,6 +32,11 @@ export function waiting(reason: string, message: string): Verdict {
 /** The condition `Synced`. */
 export function syncedObservation({ synced, reason, message }: Verdict): Observation {
   return { type: 'Synced', status: synced ? 'TRUE' : 'FALSE', reason, message };
+}
+
+/** The conditions that a row begins with that was just made of a manifest. `version` is that of its type's spec. */
+export function syncedFromNow(version: number, now: Date): Condition[] {
+  return withObservations([], [syncedObservation(SYNCED)], version, now);
 }
 
 /** What is said of a custom resource that has no row: all of it is the mirror's to say. */

@@ -41,6 +41,8 @@ export interface TriedCredential {
 interface Kept {
   verdict: Verdict;
   requeueAfterMs?: number;
+  /** The binding as it is now, where the credential was replaced. */
+  binding?: MirrorObject;
 }
 
 const TRY_AGAIN_MS = 30_000;
@@ -80,8 +82,8 @@ export class CredentialKeeper {
   /** An enrollment that is there. */
   async keep(situation: SituationThere, manifest: EnrollmentManifest, type: ConnectionType, enrollment: Enrollment, changed: boolean): Promise<Kept> {
     const { store, cluster, upkeep, now } = this.options;
-    const { binding } = situation;
-    const [status] = await store.enrollments.statuses([enrollment.id]);
+    const { binding, rows } = situation;
+    const status = rows.enrollment?.id === enrollment.id ? rows.enrollmentStatus : (await store.enrollments.statuses([enrollment.id]))[0];
     const authorized = condition(status?.conditions ?? [], 'Authorized');
     const refusedSince = authorized?.reason === 'CredentialRejected' && binding.secretsReadAt !== null && new Date(authorized.lastTransitionTime) > binding.secretsReadAt;
     const moves = this.#mayMove(binding, manifest, type, enrollment, changed);
@@ -110,8 +112,9 @@ export class CredentialKeeper {
       return { verdict: REFUSED_VALUE, ...wait };
     }
     await this.#replace(situation, type, enrollment, { value: read.value, trial, hash });
-    await store.mirrorObjects.update(binding.id, { ...seen, refusedHash: trial.verdict === 'REJECTED' ? hash : null, lostType: moves ? false : binding.lostType });
-    return { verdict: SYNCED, ...wait };
+    const values = { ...seen, refusedHash: trial.verdict === 'REJECTED' ? hash : null, lostType: moves ? false : binding.lostType };
+    await store.mirrorObjects.update(binding.id, values);
+    return { verdict: SYNCED, ...wait, binding: { ...binding, ...values } };
   }
 
   async #replace({ claim, binding }: SituationThere, type: ConnectionType, enrollment: Enrollment, { value, trial, hash }: TriedCredential): Promise<void> {

@@ -10,7 +10,7 @@ import { awaitingConsent } from '#core/upkeep/observations.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { enrollmentManifest, type EnrollmentManifest } from '../manifest/enrollment.js';
 import { ADOPT_ANNOTATION } from '../manifest/resources.js';
-import { refused, SYNCED, waiting, type Verdict } from './conditions.js';
+import { refused, SYNCED, syncedFromNow, waiting, type Verdict } from './conditions.js';
 import type { CredentialKeeper, TriedCredential } from './credential-keeper.js';
 import { isNamed, ownerOf } from './enrollment-owner.js';
 import { agreesWithAddress, misfit } from './manifest-credential.js';
@@ -22,6 +22,7 @@ export interface EnrollmentImporterOptions {
   store: Store;
   upkeep: Pick<Upkeep, 'status'>;
   keeper: CredentialKeeper;
+  now: () => Date;
 }
 
 /** How often it is looked for what a person was asked to do elsewhere: to let an owner in, to make an offer. */
@@ -35,24 +36,24 @@ export class EnrollmentImporter {
 
   async import(situation: SituationThere): Promise<Outcome> {
     const { store } = this.options;
-    const { object, namespace } = situation;
+    const { object, namespace, rows } = situation;
     const parsed = enrollmentManifest.safeParse(object.spec);
     if (!parsed.success) return { verdict: refused('InvalidSpec', manifestFault(parsed.error)) };
     const manifest = parsed.data;
     const binding = await this.#named(situation, manifest);
-    const type = await store.connectionTypes.byName(namespace.teamId, manifest.connectionTypeRef.name);
+    const type = namedBy(manifest, situation) ?? (await store.connectionTypes.byName(namespace.teamId, manifest.connectionTypeRef.name));
     if (type === null) return { binding, verdict: waiting('ConnectionTypeNotFound', `The team has no connection type ${JSON.stringify(manifest.connectionTypeRef.name)} yet: apply it, too.`), requeueAfterMs: TYPE_LOOK_MS };
     const wrong = misfit(manifest, type.spec);
     if (wrong !== null) return { binding, verdict: wrong };
-    const bound = binding.subjectId === null ? null : await store.enrollments.evenHidden(binding.subjectId);
+    const bound = rows.enrollment;
     if (bound === null) return this.#create({ ...situation, binding }, manifest, type);
     return this.#follow({ ...situation, binding }, manifest, type, bound);
   }
 
   /** The binding with the type's name, by which it hears of the type; and without a row that is gone. */
-  async #named({ binding }: SituationThere, manifest: EnrollmentManifest): Promise<MirrorObject> {
+  async #named({ binding, rows }: SituationThere, manifest: EnrollmentManifest): Promise<MirrorObject> {
     const { store } = this.options;
-    const gone = binding.subjectId !== null && (await store.enrollments.evenHidden(binding.subjectId)) === null;
+    const gone = binding.subjectId !== null && rows.enrollment === null;
     const values = {
       ...(binding.shareAsked !== manifest.shared && { shareAsked: manifest.shared }),
       ...(binding.typeName !== manifest.connectionTypeRef.name && { typeName: manifest.connectionTypeRef.name }),
@@ -82,12 +83,13 @@ export class EnrollmentImporter {
       const id = newId();
       const fresh = await fenced(store, claim, namespace.teamId, async (repositories) => {
         await this.#insert(repositories, { id, type, ownerId: allowed.owner.id, manifest, first });
-        await repositories.mirrorObjects.update(binding.id, {
+        const values = {
           teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: id, objectUid: object.metadata.uid, generation: String(object.metadata.generation), version: type.version, conditions: [],
-          lostType: false, tombstonedAt: null, graceUntil: null, ...(first !== null && { secretHash: first.hash, secretsReadAt: new Date(), secretFailures: 0, refusedHash: null }),
-        });
+          lostType: false, tombstonedAt: null, graceUntil: null, ...(first !== null && { secretHash: first.hash, secretsReadAt: this.options.now(), secretFailures: 0, refusedHash: null }),
+        } as const satisfies Partial<MirrorObject>;
+        await repositories.mirrorObjects.update(binding.id, values);
         await audited(repositories, situation, 'createFromManifest', id);
-        return (await repositories.mirrorObjects.byId(binding.id))!;
+        return { ...binding, ...values };
       });
       return { binding: fresh, verdict: sharingVerdict(manifest, type, fresh), ...poll(keeper, fresh, manifest) };
     } catch (error) {
@@ -108,7 +110,7 @@ export class EnrollmentImporter {
     const credential = first === null ? { enrollmentId: id, teamId: type.teamId, kind: 'OAUTH' as const, version: 1, sealed: null, fields: [] } : await keeper.seal({ id, teamId: type.teamId }, type, first.value);
     await repositories.enrollments.insert(
       { id, teamId: type.teamId, connectionTypeId: type.id, ownerId, label: manifest.label, shared: manifest.shared && first !== null, origin: 'MANIFEST', confirmedTarget: currentTarget(type.spec) },
-      credential, { enrollmentId: id, conditions: [], toolsSyncedAt: null },
+      credential, { enrollmentId: id, conditions: syncedFromNow(type.version, this.options.now()), toolsSyncedAt: null },
     );
     if (first === null) await upkeep.status.writeEnrollment(repositories, type, id, awaitingConsent());
     else await keeper.written(repositories, type, id, first.trial);
@@ -163,12 +165,16 @@ export class EnrollmentImporter {
         throw error;
       }
     }
-    const enrollment = await store.enrollments.byId(bound.id);
+    const enrollment = differs ? await store.enrollments.byId(bound.id) : bound;
     if (enrollment === null) return { binding, verdict: waiting('ConnectionTypeNotFound', 'Its connection type is being deleted.') };
     if (type.spec.authMethod === 'OAUTH') return { binding, verdict: sharingVerdict(manifest, type, binding) };
-    const kept = await keeper.keep({ ...situation, binding }, manifest, type, enrollment, changed);
-    return { binding: (await store.mirrorObjects.byId(binding.id)) ?? binding, ...kept };
+    return { binding, ...(await keeper.keep({ ...situation, binding }, manifest, type, enrollment, changed)) };
   }
+}
+
+/** The type that the manifest names, where its row is for that one. */
+function namedBy(manifest: EnrollmentManifest, { namespace, rows: { type } }: SituationThere): ConnectionType | null {
+  return type !== null && !type.deletedAt && type.teamId === namespace.teamId && type.name === manifest.connectionTypeRef.name ? type : null;
 }
 
 function poll(keeper: CredentialKeeper, binding: MirrorObject, manifest: EnrollmentManifest): { requeueAfterMs?: number } {

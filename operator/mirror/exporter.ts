@@ -25,7 +25,7 @@ export class Exporter {
   async export(situation: Situation): Promise<Outcome | null> {
     const { store } = this.options;
     const { binding } = situation;
-    const wanted = await this.#wanted(binding);
+    const wanted = wantedOf(situation);
     if (wanted === null || binding.state === 'OFFERED') {
       await this.#withdraw(situation);
       if (wanted !== null) return { verdict: { ...SYNCED, reason: 'Offered', message: 'It is offered to a manifest, and isn\'t mirrored meanwhile.' } };
@@ -69,8 +69,9 @@ export class Exporter {
     }
     const { uid, generation } = applied.metadata;
     const fresh = await fenced(store, claim, namespace.teamId, async (repositories) => {
-      await repositories.mirrorObjects.update(binding.id, { objectUid: uid, generation: String(generation), version, appliedHash: hash, conditions: [] });
-      return (await repositories.mirrorObjects.byId(binding.id))!;
+      const values = { objectUid: uid, generation: String(generation), version, appliedHash: hash, conditions: [] };
+      await repositories.mirrorObjects.update(binding.id, values);
+      return { ...binding, ...values };
     });
     return { verdict: SYNCED, binding: fresh };
   }
@@ -81,22 +82,16 @@ export class Exporter {
     await this.options.cluster.delete({ ...situation.object, kind: situation.binding.kind });
     await this.options.store.mirrorObjects.update(situation.binding.id, { objectUid: null, generation: null, appliedHash: null });
   }
+}
 
-  /** The spec that the mirror is to have, and the version of the row that it is of; null when the row is gone. */
-  async #wanted({ kind, subjectId }: MirrorObject): Promise<{ spec: object; version: number } | null> {
-    const { store } = this.options;
-    if (subjectId === null) return null;
-    if (kind === 'ConnectionType') {
-      const type = await store.connectionTypes.byId(subjectId);
-      return type === null ? null : { spec: manifestOfSpec(type.spec), version: type.version };
-    }
-    const enrollment = await store.enrollments.byId(subjectId);
-    const type = enrollment === null ? null : await store.connectionTypes.byId(enrollment.connectionTypeId);
-    if (enrollment === null || type === null) return null;
-    const { label, shared, ownerId, confirmedTarget } = enrollment;
-    // A member's id, not the mail address that they may sign in with.
-    return { spec: { origin: 'API', connectionTypeRef: { name: type.name }, serverUrl: confirmedTarget.serverUrl, owner: nodeId('Member', ownerId), label, shared }, version: type.version };
-  }
+/** The spec that the mirror is to have, and the version of the row that it is of; null when the row is gone. */
+function wantedOf({ binding, rows: { type, enrollment } }: Situation): { spec: object; version: number } | null {
+  if (type === null || type.deletedAt) return null;
+  if (binding.kind === 'ConnectionType') return { spec: manifestOfSpec(type.spec), version: type.version };
+  if (enrollment === null || enrollment.deletedAt) return null;
+  const { label, shared, ownerId, confirmedTarget } = enrollment;
+  // A member's id, not the mail address that they may sign in with.
+  return { spec: { origin: 'API', connectionTypeRef: { name: type.name }, serverUrl: confirmedTarget.serverUrl, owner: nodeId('Member', ownerId), label, shared }, version: type.version };
 }
 
 function placeOf({ namespace, name }: MirrorObject): { namespace: string; name: string } {

@@ -11,12 +11,14 @@ import type { Exporter } from './exporter.js';
 import type { NamespaceBinder } from './namespace-binder.js';
 import type { ObjectCache } from './object-cache.js';
 import type { Projector } from './projector.js';
+import type { RowsReader } from './rows-reader.js';
 import type { Outcome, Situation, SituationThere } from './situation.js';
 import type { TypeImporter } from './type-importer.js';
 
 /** What {@link MirrorObjectReconciler} is built of. */
 export interface MirrorObjectReconcilerOptions {
   store: Store;
+  reader: RowsReader;
   cache: ObjectCache;
   cluster: Cluster;
   binder: NamespaceBinder;
@@ -69,14 +71,14 @@ export class MirrorObjectReconciler implements Reconciler {
   constructor(private readonly options: MirrorObjectReconcilerOptions) {}
 
   async reconcile(claim: Claim): Promise<ReconcileResult> {
-    const { store, cache, binder } = this.options;
-    const binding = await store.mirrorObjects.byId(claim.id);
-    if (binding === null) return 'GONE';
+    const { store, reader, cache, binder } = this.options;
+    const rows = await reader.read(claim.id);
+    if (rows === null) return 'GONE';
+    const { binding } = rows;
     const object = cache.get(binding.kind, binding.namespace, binding.name);
-    const place = await binder.bindingOf(binding.namespace);
-    const bound = !('unbound' in place);
-    const step = decide({ binding, object, collection: cache.collection(binding.kind, binding.namespace), bound });
-    const situation = { claim, binding, object, namespace: place.binding! };
+    const unbound = await binder.unbound(binding.namespace, rows.namespace);
+    const step = decide({ binding, object, collection: cache.collection(binding.kind, binding.namespace), bound: unbound === null });
+    const situation = { claim, binding, object, namespace: rows.namespace!, rows };
     switch (step) {
       case 'WAIT':
         return { requeueAfterMs: NOT_KNOWN_MS };
@@ -88,7 +90,7 @@ export class MirrorObjectReconciler implements Reconciler {
       case 'ORPHAN':
         return this.#orphaned(situation);
       case 'UNBOUND':
-        return this.#said({ ...situation, object: object! }, { verdict: refused((place as { unbound: { reason: string } }).unbound.reason, (place as { unbound: { message: string } }).unbound.message) });
+        return this.#said({ ...situation, object: object! }, { verdict: refused(unbound!.reason, unbound!.message) });
       case 'UNKNOWN_MIRROR':
         return this.#said({ ...situation, object: object! }, { verdict: refused('UnknownMirror', 'This object says that it mirrors something made through the API, but nothing is known of it: delete it, or apply it with spec.origin MANIFEST under another name.') });
       case 'END':
@@ -124,13 +126,13 @@ export class MirrorObjectReconciler implements Reconciler {
     const object = cache.get(kind, namespace, name);
     if (conflict && object !== null) {
       // Each side hears of it: the row, and the manifest that wants its name.
-      await projector.sayOfRow(situation.claim, situation.binding, outcome.verdict);
+      await projector.sayOfRow(situation, outcome.verdict);
       const told = outcome.verdict.synced ? outcome.verdict : refused('NameConflict', `The team has ${kind === 'ConnectionType' ? 'a connection type' : 'an enrollment'} in the place of ${JSON.stringify(name)} that is changed through GraphQL: rename this object, or take that one over (offerOwnership, then the annotation fairlead.dev/adopt).`);
       await projector.sayOfObject({ ...situation, object }, told);
       return { requeueAfterMs: outcome.requeueAfterMs ?? IDLE_MS };
     }
     if (object === null) {
-      await projector.sayOfRow(situation.claim, situation.binding, outcome.verdict);
+      await projector.sayOfRow(situation, outcome.verdict);
       return { requeueAfterMs: outcome.requeueAfterMs ?? IDLE_MS };
     }
     return this.#said({ ...situation, object }, outcome);
@@ -151,8 +153,11 @@ export class MirrorObjectReconciler implements Reconciler {
   }
 
   async #said(situation: SituationThere, { verdict, binding, requeueAfterMs }: Outcome): Promise<ReconcileResult> {
-    const current = { ...situation, binding: binding ?? situation.binding };
-    await this.options.projector.say(current, verdict);
+    const { projector, reader } = this.options;
+    // What this run wrote is said, too.
+    const rows = binding === undefined || binding === situation.binding ? situation.rows : await reader.read(situation.claim.id);
+    if (rows === null) return 'GONE';
+    await projector.say({ ...situation, binding: rows.binding, rows }, verdict);
     return { requeueAfterMs: requeueAfterMs ?? IDLE_MS };
   }
 }

@@ -66,12 +66,10 @@ export class NamespaceBinder {
     if (target.state !== row.state) logger.info({ namespace: name, team: team?.slug, state: target.state, why: target.message }, 'the binding of a namespace changed');
   }
 
-  /** The binding of a namespace, or why there is none that counts. */
-  async bindingOf(name: string): Promise<{ binding: MirrorNamespace } | { unbound: Unbound; binding: MirrorNamespace | null }> {
-    const { store } = this.options;
-    const row = await store.mirrorNamespaces.byName(name);
-    if (row?.state === 'BOUND') return { binding: row };
-    if (row?.state === 'FROZEN') return { unbound: { reason: 'NamespaceFrozen', message: row.message }, binding: row };
+  /** Why the binding of a namespace, if there is one, doesn't count; null when it does. */
+  async unbound(name: string, row: Pick<MirrorNamespace, 'state' | 'message'> | null): Promise<Unbound | null> {
+    if (row?.state === 'BOUND') return null;
+    if (row?.state === 'FROZEN') return { reason: 'NamespaceFrozen', message: row.message };
     const slug = this.#namespaces.get(name)?.metadata.labels?.[TEAM_LABEL];
     const other = slug === undefined ? null : await this.#namespaceOf(slug);
     const message = slug === undefined
@@ -79,7 +77,7 @@ export class NamespaceBinder {
       : other !== null && other !== name
         ? `The team ${JSON.stringify(slug)} has the namespace ${JSON.stringify(other)} already, and one team has one namespace: label this one for another team, or move the team here with unbindNamespace and bindNamespace.`
         : `The team ${JSON.stringify(slug)} was made through the API: one of its administrators binds this namespace with bindNamespace(team: ${JSON.stringify(slug)}, namespace: ${JSON.stringify(name)}).`;
-    return { unbound: { reason: 'NamespaceNotBound', message: row === null ? message : row.message || message }, binding: row };
+    return { reason: 'NamespaceNotBound', message: row === null ? message : row.message || message };
   }
 
   async #namespaceOf(slug: string): Promise<string | null> {

@@ -13,7 +13,8 @@ export interface PlannedStep {
 
 /** What the mirror would do, by the same decisions as when it does it. Reads only. */
 export async function plan({ store, cache, binder }: { store: Store; cache: ObjectCache; binder: NamespaceBinder }): Promise<PlannedStep[]> {
-  const bindings = await store.mirrorObjects.in(null);
+  const [bindings, namespaces] = await Promise.all([store.mirrorObjects.in(null), store.mirrorNamespaces.all()]);
+  const rows = new Map(namespaces.map((row) => [row.namespace, row]));
   const known = new Set(bindings.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`));
   const unknown = cache.all().filter(({ kind, metadata }) => !known.has(`${kind} ${metadata.namespace}/${metadata.name}`))
     .map(({ kind, metadata: { namespace, name } }) => ({ kind: kind as 'ConnectionType', namespace, name, origin: 'MANIFEST' as const, state: 'ACTIVE' as const, subjectId: null, objectUid: null, generation: null }));
@@ -21,7 +22,7 @@ export async function plan({ store, cache, binder }: { store: Store; cache: Obje
   for (const binding of [...bindings, ...unknown]) {
     const { kind, namespace, name } = binding;
     const object = cache.get(kind, namespace, name);
-    const bound = !('unbound' in (await binder.bindingOf(namespace)));
+    const bound = (await binder.unbound(namespace, rows.get(namespace) ?? null)) === null;
     const step = decide({ binding, object, collection: cache.collection(kind, namespace), bound });
     if (step === 'NOTHING' || step === 'WAIT') continue;
     const same = (step === 'IMPORT' || step === 'EXPORT') && object !== null && binding.objectUid === object.metadata.uid && binding.generation === String(object.metadata.generation);

@@ -1,12 +1,12 @@
 import { sameMeaning, withObservations, type Condition } from '#core/connection/condition.js';
-import type { MirrorObject } from '#core/store/entities/mirror.entity.js';
-import type { Claim } from '#core/store/schedule.js';
-import type { Repositories, Store } from '#core/store/store.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { MirrorRows } from '#core/store/mirror-looks.js';
+import type { Store } from '#core/store/store.js';
 import { isKubeFault } from '../kubernetes/kube-fault.js';
 import type { CustomResource } from '../manifest/resources.js';
 import type { Cluster } from './cluster.js';
 import { rowlessObservations, sameStatus, statusConditions, syncedObservation, type Verdict } from './conditions.js';
-import { fenced, type SituationThere } from './situation.js';
+import { fenced, type Situation, type SituationThere } from './situation.js';
 import { enrollmentStatus, typeStatus, type Pair } from './status.js';
 
 /** What {@link Projector} is built of. */
@@ -25,30 +25,36 @@ export class Projector {
 
   /** Of both. */
   async say(situation: SituationThere, verdict: Verdict): Promise<void> {
-    const { binding, claim, object } = situation;
-    const told = await this.sayOfRow(claim, binding, verdict);
-    if (!told) return this.sayOfObject(situation, verdict);
-    const status = await this.#status(binding, object, verdict);
-    if (status !== null) await this.#write(object, status);
+    const rows = await this.sayOfRow(situation, verdict);
+    if (rows === null) return this.sayOfObject(situation, verdict);
+    const status = await this.#status(rows, situation.object, verdict);
+    if (status !== null) await this.#write(situation.object, status);
   }
 
-  /** `Synced` in the row's conditions, which GraphQL shows; false when there is no row to be seen. */
-  async sayOfRow(claim: Claim, binding: MirrorObject, verdict: Verdict): Promise<boolean> {
-    const { store } = this.options;
-    const subject = await this.#row(store, binding);
-    if (subject === null) return false;
-    const observation = [syncedObservation(verdict)];
-    if (sameMeaning(subject.conditions, withObservations(subject.conditions, observation, subject.version, this.options.now()))) return true;
-    await fenced(store, claim, subject.teamId, async (repositories) => {
+  /** `Synced` in the row's conditions, which GraphQL shows. Answers the rows as they are then; null when there is none to be seen. */
+  async sayOfRow({ claim, rows }: Pick<Situation, 'claim' | 'rows'>, verdict: Verdict): Promise<MirrorRows | null> {
+    const { store, now } = this.options;
+    const seen = visible(rows);
+    if (seen === null) return null;
+    const { type, teamId } = seen;
+    const said = (conditions: readonly Condition[], version: number): Condition[] => withObservations(conditions, [syncedObservation(verdict)], version, now());
+    if (sameMeaning(seen.conditions, said(seen.conditions, type.version))) return rows;
+    return fenced(store, claim, teamId, async (repositories) => {
       // The type's lock first, then what is written of either.
-      if ((await repositories.connectionTypes.lock(subject.typeId)) === null) return;
-      const current = await this.#row(repositories, binding);
-      if (current === null) return;
-      const conditions = withObservations(current.conditions, observation, current.version, this.options.now());
-      if (binding.kind === 'ConnectionType') await repositories.connectionTypes.updateStatus(current.id, { conditions });
-      else await repositories.enrollments.updateStatus(current.id, { conditions });
+      const locked = await repositories.connectionTypes.lock(type.id);
+      if (locked === null) return { ...rows, type: null };
+      const current = { ...rows, type: locked.type, typeStatus: locked.status };
+      if (rows.enrollment === null) {
+        const conditions = said(locked.status.conditions, locked.type.version);
+        await repositories.connectionTypes.updateStatus(type.id, { conditions });
+        return { ...current, typeStatus: { ...locked.status, conditions } };
+      }
+      const [status] = await repositories.enrollments.statuses([rows.enrollment.id]);
+      if (status === undefined) return { ...current, enrollmentStatus: null };
+      const conditions = said(status.conditions, locked.type.version);
+      await repositories.enrollments.updateStatus(rows.enrollment.id, { conditions });
+      return { ...current, enrollmentStatus: { ...status, conditions } };
     });
-    return true;
   }
 
   /** All that there is to say of an object without a row of its own: why. Kept in the binding, so that times move only with what they are of. */
@@ -59,45 +65,21 @@ export class Projector {
     await this.#write(object, { observedGeneration: generation, conditions: statusConditions(conditions, (version) => version) });
   }
 
-  async #row(repositories: Repositories, { kind, subjectId }: MirrorObject): Promise<{ id: string; teamId: string; typeId: string; version: number; conditions: Condition[] } | null> {
-    if (subjectId === null) return null;
-    if (kind === 'ConnectionType') {
-      const type = await repositories.connectionTypes.byId(subjectId);
-      const [status] = type === null ? [] : await repositories.connectionTypes.statuses([subjectId]);
-      return type === null || status === undefined ? null : { id: type.id, teamId: type.teamId, typeId: type.id, version: type.version, conditions: status.conditions };
-    }
-    const enrollment = await repositories.enrollments.byId(subjectId);
-    const type = enrollment === null ? null : await repositories.connectionTypes.byId(enrollment.connectionTypeId);
-    const [status] = type === null ? [] : await repositories.enrollments.statuses([subjectId]);
-    return enrollment === null || type === null || status === undefined ? null : { id: enrollment.id, teamId: enrollment.teamId, typeId: type.id, version: type.version, conditions: status.conditions };
-  }
-
-  async #status(binding: MirrorObject, object: CustomResource, verdict: Verdict): Promise<object | null> {
+  async #status(rows: MirrorRows, object: CustomResource, verdict: Verdict): Promise<object | null> {
+    const { store, publicUrl, redirectUri } = this.options;
+    const { binding, type, typeStatus: ofType, enrollment, enrollmentStatus: ofEnrollment, teamSlug } = rows;
+    // Gone while it was looked at: the next run says what is to be said.
+    if (type === null || ofType === null) return null;
     const pair: Pair | null = binding.generation === null || binding.version === null ? null : { generation: Number(binding.generation), version: binding.version };
-    return binding.kind === 'ConnectionType' ? this.#typeStatus(binding.subjectId!, object, pair, verdict) : this.#enrollmentStatus(binding.subjectId!, object, pair, verdict);
-  }
-
-  async #typeStatus(id: string, object: CustomResource, pair: Pair | null, verdict: Verdict): Promise<object | null> {
-    const { store, redirectUri } = this.options;
-    const type = await store.connectionTypes.byId(id);
-    const [status] = await store.connectionTypes.statuses([id]);
-    if (type === null || status === undefined) return null;
     const oauth = type.spec.authMethod === 'OAUTH';
-    const [client, discovery] = oauth ? await Promise.all([store.oauthClients.current(id), store.oauthClients.discovery(id)]) : [null, null];
-    const toolCount = status.toolsSource === null ? 0 : await store.tools.listed(id);
-    return typeStatus({ type, status, toolCount, client, discovery, redirectUri }, object, pair, verdict);
-  }
-
-  async #enrollmentStatus(id: string, object: CustomResource, pair: Pair | null, verdict: Verdict): Promise<object | null> {
-    const { store, publicUrl } = this.options;
-    const enrollment = await store.enrollments.byId(id);
-    const type = enrollment === null ? null : await store.connectionTypes.byId(enrollment.connectionTypeId);
-    if (enrollment === null || type === null) return null;
-    const [[status], [ofType], [team], grant] = await Promise.all([
-      store.enrollments.statuses([id]), store.connectionTypes.statuses([type.id]), store.teams.byIds([enrollment.teamId]), type.spec.authMethod === 'OAUTH' ? store.oauthGrants.byId(id) : null,
-    ]);
-    if (status === undefined || ofType === undefined) return null;
-    return enrollmentStatus({ enrollment, status, type, typeStatus: ofType, grant, page: `${publicUrl}/enroll/${team?.slug ?? ''}/${type.name}` }, object, pair, verdict);
+    if (binding.kind === 'ConnectionType') {
+      const [client, discovery] = oauth ? await Promise.all([store.oauthClients.current(type.id), store.oauthClients.discovery(type.id)]) : [null, null];
+      const toolCount = ofType.toolsSource === null ? 0 : rows.toolCount;
+      return typeStatus({ type, status: ofType, toolCount, client, discovery, redirectUri }, object, pair, verdict);
+    }
+    if (enrollment === null || ofEnrollment === null) return null;
+    const grant = oauth ? await store.oauthGrants.byId(enrollment.id) : null;
+    return enrollmentStatus({ enrollment, status: ofEnrollment, type, typeStatus: ofType, grant, page: `${publicUrl}/enroll/${teamSlug ?? ''}/${type.name}` }, object, pair, verdict);
   }
 
   async #write(object: CustomResource, status: object): Promise<void> {
@@ -109,4 +91,11 @@ export class Projector {
       if (!isKubeFault(error, 'CONFLICT', 'NOT_FOUND')) throw error;
     }
   }
+}
+
+/** The row of a binding with what is said of it; null when it is hidden, or there is none. */
+function visible({ binding, type, typeStatus: ofType, enrollment, enrollmentStatus: ofEnrollment }: MirrorRows): { teamId: string; type: ConnectionType; conditions: Condition[] } | null {
+  if (type === null || type.deletedAt) return null;
+  if (binding.kind === 'ConnectionType') return ofType === null ? null : { teamId: type.teamId, type, conditions: ofType.conditions };
+  return enrollment === null || enrollment.deletedAt || ofEnrollment === null ? null : { teamId: enrollment.teamId, type, conditions: ofEnrollment.conditions };
 }

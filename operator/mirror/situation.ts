@@ -1,4 +1,5 @@
 import type { MirrorNamespace, MirrorObject } from '#core/store/entities/mirror.entity.js';
+import type { MirrorRows } from '#core/store/mirror-looks.js';
 import type { Claim } from '#core/store/schedule.js';
 import type { Repositories, Store } from '#core/store/store.js';
 import { writeInRun } from '#core/upkeep/run.js';
@@ -13,6 +14,8 @@ export interface Situation {
   object: CustomResource | null;
   /** Its namespace's. */
   namespace: MirrorNamespace;
+  /** What PostgreSQL has of it. */
+  rows: MirrorRows;
 }
 
 /** A situation with an object. */
@@ -22,7 +25,7 @@ export type SituationThere = Situation & { object: CustomResource };
 export interface Outcome {
   verdict: Verdict;
   requeueAfterMs?: number;
-  /** The binding as it is now, where it was changed. */
+  /** The binding as it is now; another one than the run began with where anything was written. */
   binding?: MirrorObject;
 }
 

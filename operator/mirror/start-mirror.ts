@@ -1,5 +1,6 @@
 import type { Config, MirrorConfig } from '#core/config/config.js';
 import type { Logger } from '#core/log.js';
+import { GroupedSchedule } from '#core/store/grouped-schedule.js';
 import type { Store } from '#core/store/store.js';
 import type { Traces } from '#core/traces/traces.js';
 import type { CredentialBox } from '#core/upkeep/credential-box.js';
@@ -27,6 +28,7 @@ import { ObjectCache } from './object-cache.js';
 import { plan, planLine } from './plan.js';
 import { PreregisteredClients } from './preregistered-clients.js';
 import { Projector } from './projector.js';
+import { RowsReader } from './rows-reader.js';
 import { TypeImporter } from './type-importer.js';
 
 /** What a mirror is started on: what the operator has built already. */
@@ -68,7 +70,7 @@ export interface RunningMirror {
 
 /** By which one operator of all mirrors. */
 export const MIRROR_LEASE = 'fairlead-mirror';
-const SLOTS = 16;
+const SLOTS = 32;
 const SWEEP_BATCH = 2000;
 
 /** The composition root of the mirror. Resolves when it stands by; whoever holds the Lease mirrors. `observe` prints its plan once, and does nothing. */
@@ -149,13 +151,13 @@ async function begin(resources: MirrorResources, client: KubeClient, signal: Abo
   const keeper = new CredentialKeeper({ store, cluster, upkeep, box, vault, random, now });
   const projector = new Projector({ store, cluster, now, publicUrl, redirectUri: oauth.redirectUri });
   const objects = new MirrorObjectReconciler({
-    store, cache, cluster, binder, projector,
-    types: new TypeImporter({ store, upkeep, clients: new PreregisteredClients({ store, cluster, registry, oauth, vault, random, now }) }),
-    enrollments: new EnrollmentImporter({ store, upkeep, keeper }),
+    store, reader: new RowsReader(store), cache, cluster, binder, projector,
+    types: new TypeImporter({ store, upkeep, now, clients: new PreregisteredClients({ store, cluster, registry, oauth, vault, random, now }) }),
+    enrollments: new EnrollmentImporter({ store, upkeep, keeper, now }),
     exporter: new Exporter({ store, cluster, events }),
     burial: new Burial({ store, cluster, events, graceSeconds: mirror.graceSeconds, logger }),
   });
-  const worker = new Worker({ id: workerId, schedule: store.schedule, reconcilers: [objects, new MirrorNamespaceReconciler({ store, binder })], metrics, traces: resources.traces, deadAfterMs: resources.deadAfterMs, logger, clock, random, slots: SLOTS, perLane: SLOTS });
+  const worker = new Worker({ id: workerId, schedule: new GroupedSchedule(store.schedule), reconcilers: [objects, new MirrorNamespaceReconciler({ store, binder })], metrics, traces: resources.traces, deadAfterMs: resources.deadAfterMs, logger, clock, random, slots: SLOTS, perLane: SLOTS });
   const watch = new ClusterWatch({ client, cache, binder, marker, swept, namespaces: mirror.namespaces, logger, random });
   const end = async (): Promise<void> => {
     await worker.stop(resources.config.shutdownTimeoutMs);

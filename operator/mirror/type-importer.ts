@@ -9,7 +9,7 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
 import { connectionTypeManifest, specOfManifest, type ConnectionTypeManifest } from '../manifest/connection-type.js';
 import { ADOPT_ANNOTATION, type CustomResource } from '../manifest/resources.js';
-import { refused, type Verdict } from './conditions.js';
+import { refused, syncedFromNow, type Verdict } from './conditions.js';
 import { manifestFault } from './manifest-fault.js';
 import type { PreregisteredClients } from './preregistered-clients.js';
 import { audited, fenced, type Outcome, type SituationThere } from './situation.js';
@@ -19,6 +19,7 @@ export interface TypeImporterOptions {
   store: Store;
   upkeep: Pick<Upkeep, 'status'>;
   clients: PreregisteredClients;
+  now: () => Date;
 }
 
 /** Brings a ConnectionType manifest into the catalog (origin MANIFEST: the custom resource owns the spec). */
@@ -33,15 +34,15 @@ export class TypeImporter {
     const { type, binding } = placed;
     const changed = situation.binding.generation !== String(situation.object.metadata.generation);
     const client = await this.options.clients.keep({ ...situation, binding }, type, parsed.manifest.oauth ?? null, changed);
-    return { ...client, binding: (await this.options.store.mirrorObjects.byId(binding.id)) ?? binding };
+    // Keeping a client may have written to it.
+    return { ...client, binding: parsed.spec.authMethod === 'OAUTH' ? (await this.options.store.mirrorObjects.byId(binding.id)) ?? binding : binding };
   }
 
   /** The row, as the manifest has it: made, taken over, brought back or changed; or why not. */
   async #place(situation: SituationThere, spec: ConnectionTypeSpec): Promise<{ type: ConnectionType; binding: MirrorObject } | { verdict: Verdict }> {
     const { store } = this.options;
-    const { binding, object, namespace, claim } = situation;
+    const { binding, object, namespace, claim, rows: { type: bound } } = situation;
     const { uid, name, generation } = object.metadata;
-    const bound = binding.subjectId === null ? null : await store.connectionTypes.evenHidden(binding.subjectId);
     const pairedAlready = bound !== null && !bound.deletedAt && binding.state === 'ACTIVE' && binding.origin === 'MANIFEST' && binding.objectUid === uid && binding.generation === String(generation) && binding.teamId === namespace.teamId;
     if (pairedAlready && canonicalJson(bound.spec) === canonicalJson(spec)) return { type: bound, binding };
     const other = bound === null ? await store.connectionTypes.evenHiddenByName(namespace.teamId, name) : null;
@@ -50,14 +51,15 @@ export class TypeImporter {
     const restores = binding.state === 'TOMBSTONE';
     return fenced(store, claim, namespace.teamId, async (repositories) => {
       if (restores) await repositories.mirrorObjects.serialise(namespace.teamId);
-      const type = bound === null ? await repositories.connectionTypes.insert(namespace.teamId, name, spec, 'MANIFEST') : await this.#changed(repositories, bound, spec);
-      await repositories.mirrorObjects.update(binding.id, {
+      const type = bound === null ? await repositories.connectionTypes.insert(namespace.teamId, name, spec, 'MANIFEST', syncedFromNow(1, this.options.now())) : await this.#changed(repositories, bound, spec);
+      const values = {
         teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: type.id, objectUid: uid, generation: String(generation), version: type.version, appliedHash: null,
         tombstonedAt: null, graceUntil: null, conditions: [],
-      });
+      } as const satisfies Partial<MirrorObject>;
+      await repositories.mirrorObjects.update(binding.id, values);
       if (restores) await repositories.mirrorObjects.restored(namespace.teamId);
       await audited(repositories, situation, bound === null ? 'createFromManifest' : 'applyManifest', type.id);
-      return { type, binding: (await repositories.mirrorObjects.byId(binding.id))! };
+      return { type, binding: { ...binding, ...values } };
     });
   }
 

@@ -92,16 +92,17 @@ export class Worker {
   async #loop(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.#awake = false;
-      const claims = await this.#claim();
+      const room = this.#options.slots - this.#runs.size;
+      const claims = await this.#claim(room);
       for (const claim of claims) this.#begin(claim);
       this.#full = this.#runs.size >= this.#options.slots;
-      if (claims.length === 0 || this.#full) await this.#sleep();
+      // Fewer than there is room for: nothing else is due.
+      if (claims.length < room || this.#full) await this.#sleep();
     }
   }
 
-  async #claim(): Promise<Claim[]> {
-    const { id, schedule, slots, perLane, deadAfterMs, logger } = this.#options;
-    const limit = slots - this.#runs.size;
+  async #claim(limit: number): Promise<Claim[]> {
+    const { id, schedule, perLane, deadAfterMs, logger } = this.#options;
     if (limit <= 0) return [];
     const running = new Map<string, number>();
     for (const { claim } of this.#runs) running.set(claim.lane, (running.get(claim.lane) ?? 0) + 1);

@@ -16,6 +16,12 @@ export async function residentMiB(pid: number): Promise<number> {
   }
 }
 
+/** The most memory that a process has had resident, in MiB; where the system doesn't say so, what it has now. */
+export async function peakMiB(pid: number): Promise<number> {
+  const kilobytes = await readFile(`/proc/${pid}/status`, 'utf8').then((status) => Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]), () => Number.NaN);
+  return Number.isNaN(kilobytes) ? residentMiB(pid) : kilobytes / 1024;
+}
+
 /** Processor time that a process has taken, in microseconds; NaN where the system doesn't say so exactly. */
 export async function cpuMicros(pid: number): Promise<number> {
   const fields = await readFile(`/proc/${pid}/stat`, 'utf8').then((text) => text.slice(text.lastIndexOf(')') + 2).split(' '), () => []);

@@ -5,6 +5,7 @@ import { connectionTypeSpec } from '#core/connection/spec.js';
 import { SCHEDULED_KINDS, type Claim } from '#core/store/schedule.js';
 import { MIGRATED } from '#test/support/api.js';
 import { createDatabase, type TestDatabase } from '#test/support/database.js';
+import { until } from '#test/support/mcp-servers/until.js';
 import { openStore } from '#test/support/open-store.js';
 
 /** The schedule on a real PostgreSQL (design section 8). Times are the database's, so tests move its rows instead of waiting. */
@@ -70,6 +71,31 @@ describe('the schedule', () => {
     await store.schedule.finish(second!, 60_000, 0);
     expect(await claim(me)).toEqual([]);
     expect(Number((await row(id))!['in_s'])).toBeGreaterThan(50);
+  });
+
+  it('ends many runs together as it ends each: one that was marked is due at once, one that is over is refused, and a row that somebody holds is waited for', async () => {
+    await using other = await openStore(database.url);
+    const me = await worker();
+    const ids = await Promise.all([1, 2, 3, 4].map(() => object()));
+    const claims = await claim(me);
+    const of = (id: string) => claims.find((one) => one.id === id)!;
+    const [plain, marked, over, held] = ids.map(of);
+    await store.schedule.mark('ConnectionType', [marked!.id]);
+    const { promise: letGo, resolve: release } = Promise.withResolvers<void>();
+    const { promise: locked, resolve: hold } = Promise.withResolvers<void>();
+    const holder = other.transaction(async ({ manager }) => {
+      await manager.query('select from reconcile_schedule where id = $1 for update', [held!.id]);
+      hold();
+      await letGo;
+    });
+    await locked;
+    const ended = store.schedule.finishAll([plain, marked, { ...over!, epoch: String(Number(over!.epoch) - 1) }, held].map((one) => ({ claim: one!, afterMs: 60_000, failures: 2 })));
+    await until(async () => (await row(plain!.id))!['worker'] === null);
+    release();
+    expect(await ended).toEqual([true, true, false, true]);
+    await holder;
+    const rows = await Promise.all([plain, marked, over, held].map((one) => row(one!.id)));
+    expect(rows.map((one) => [one!['worker'] === null, one!['failures'], Number(one!['in_s']) > 50])).toEqual([[true, 2, true], [true, 2, false], [false, 0, false], [true, 2, true]]);
   });
 
   it('takes from a worker that is dead, or has lost it, and refuses what that one still wants to write', async () => {

@@ -53,6 +53,17 @@ beforeEach(async () => {
   situation = await at(type.id);
 });
 
+it('a list that was read through a shared login since the look began is not ended by it; by a later one that finds nobody who shares, it is', async () => {
+  const began = new Date();
+  await store.connectionTypes.updateStatus(situation.type.id, { toolsSource: 'SHARED', toolsSyncedAt: new Date(began.getTime() + 1) });
+  const wanted: ProbeReport = { ...OK, verdict: 'AUTHENTICATION_REQUIRED', tools: null, toolCount: null };
+  const look = (from: Date) => store.transaction((repositories) => new StatusWriter(() => new Date()).writeType(repositories, situation.type, wanted, 'NONE', true, from));
+  await look(began);
+  expect((await at(situation.type.id)).status.toolsSource).toBe('SHARED');
+  await look(new Date(began.getTime() + 2));
+  expect((await at(situation.type.id)).status.toolsSource).toBeNull();
+});
+
 describe('a look finds nothing new', () => {
   it('when server, conditions and tools are as they are on record, in whatever order the tools come', () => {
     expect(nothingNew(situation, seen())).toBe(true);

@@ -14,6 +14,7 @@ import { Served } from './served.js';
 export class Ground {
   readonly ring = KeyRing.generateEntry();
   readonly #served: Served[] = [];
+  readonly #stopped: Served[] = [];
 
   private constructor(readonly directory: string, private readonly postgres: EmbeddedPostgres, private readonly client: Client) {}
 
@@ -40,10 +41,11 @@ export class Ground {
     return row!.commits;
   }
 
-  async start(command: 'api' | 'operator', nodeOptions: string[] = []): Promise<Served> {
+  /** @param env settings beside those that every process here has */
+  async start(command: 'api' | 'operator', nodeOptions: string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Served> {
     const served = await Served.start(command, {
       DATABASE_URL: this.databaseUrl, FAIRLEAD_KEYS: this.ring, FAIRLEAD_PUBLIC_URL: new URL(REDIRECT_URI).origin, FAIRLEAD_EGRESS_ALLOW: '127.0.0.1',
-      FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:1', FAIRLEAD_OIDC_AUDIENCE: 'nobody', FAIRLEAD_LOG_LEVEL: 'warn',
+      FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:1', FAIRLEAD_OIDC_AUDIENCE: 'nobody', FAIRLEAD_LOG_LEVEL: 'warn', ...env,
     }, [await freePort(), await freePort()], nodeOptions);
     this.#served.push(served);
     return served;
@@ -53,7 +55,13 @@ export class Ground {
   async stopServed(): Promise<string[]> {
     const served = this.#served.splice(0).reverse();
     for (const one of served) await one.stop();
+    this.#stopped.push(...served);
     return served.flatMap(({ errors }) => errors);
+  }
+
+  /** All that the processes which were stopped have said. */
+  said(): string {
+    return this.#stopped.map(({ said }) => said).join('\n');
   }
 
   async clear(): Promise<void> {

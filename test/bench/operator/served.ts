@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
 import { startChild, type Child } from '#test/support/child.js';
-import { cpuMicros, residentMiB } from '../process-usage.js';
+import { cpuMicros, peakMiB, residentMiB } from '../process-usage.js';
 
 const DOOR = fileURLToPath(new URL('../../../../bin/fairlead.js', import.meta.url));
 
@@ -27,6 +27,11 @@ export class Served {
     return residentMiB(this.child.pid);
   }
 
+  /** The most that it has had so far. */
+  peakMiB(): Promise<number> {
+    return peakMiB(this.child.pid);
+  }
+
   cpuMicros(): Promise<number> {
     return cpuMicros(this.child.pid);
   }
@@ -34,6 +39,16 @@ export class Served {
   /** Lines of its log at the level of errors, and what else it said on its error stream. */
   get errors(): string[] {
     return [...this.child.output.filter((line) => Number(/"level":(\d+)/.exec(line)?.[1]) >= 50), ...this.child.errors.filter((line) => !/warn|Debugger|trace-/i.test(line))];
+  }
+
+  /** All that it has said. */
+  get said(): string {
+    return [...this.child.output, ...this.child.errors].join('\n');
+  }
+
+  /** The first line that it says, or has said, that matches. */
+  line(pattern: RegExp): Promise<string> {
+    return this.child.line(pattern);
   }
 
   async stop(): Promise<void> {
