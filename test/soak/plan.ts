@@ -18,12 +18,12 @@ APIs is killed (kill -9) and started again all the time, the other one lives, an
   --seconds   the same in seconds
   --seed      of what happens at random; it is printed, and the same seed draws the same
   --people    how many people call, each with a credential of their own at every server (8)
-  --callers   how many calls are under way at the same time (16)
+  --callers   how many calls are under way at the same time (64)
 `;
 
 /** Reads the flags. @throws for one that isn't known, with what there is */
 export function planOf(flags: readonly string[], seed: number): Plan {
-  const plan: Plan = { forMs: 120_000, seed, people: 8, callers: 16 };
+  const plan: Plan = { forMs: 120_000, seed, people: 8, callers: 64 };
   for (let index = 0; index < flags.length; index += 2) {
     const flag = flags[index]!;
     const text = flags[index + 1] ?? '';
