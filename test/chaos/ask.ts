@@ -1,3 +1,4 @@
+import { fetch, type Dispatcher } from 'undici';
 import { nodeId, uuidOf } from '#api/graphql/node-id.js';
 import { contractDocument } from '#test/bench/contract-document.js';
 
@@ -35,25 +36,26 @@ const CALL = contractDocument('CallTool');
 const OUTCOME = contractDocument('ToolCall');
 const PATIENCE_MS = 6000;
 
-/** Calls the tool `echo` with a nonce, once; null if no answer came: nobody listens, the connection broke, or it took too long. */
-export function askCall(api: string, { token, connectionType, enrollmentId }: Asker, { nonce, key, waits }: { nonce: string; key: string | null; waits?: boolean }): Promise<Answer | null> {
+/** Calls the tool `echo` with a nonce, once; null if no answer came: nobody listens, the connection broke, or it took too long. `dispatcher` holds the connections, if not the process. */
+export function askCall(api: string, { token, connectionType, enrollmentId }: Asker, { nonce, key, waits }: { nonce: string; key: string | null; waits?: boolean }, dispatcher?: Dispatcher): Promise<Answer | null> {
   const input = {
     connectionType, enrollmentId: nodeId('Enrollment', enrollmentId), tool: 'echo', arguments: { message: nonce },
     ...(key === null ? {} : { idempotencyKey: key }), ...(waits === false ? { wait: false } : {}),
   };
-  return ask(api, token, { query: CALL, operationName: 'CallTool', variables: { input } });
+  return ask(api, token, { query: CALL, operationName: 'CallTool', variables: { input } }, dispatcher);
 }
 
 /** Asks how a call stands; null if no answer came. */
-export function askOutcome(api: string, token: string, id: string): Promise<Answer | null> {
-  return ask(api, token, { query: OUTCOME, operationName: 'ToolCall', variables: { id: nodeId('ToolCall', id) } });
+export function askOutcome(api: string, token: string, id: string, dispatcher?: Dispatcher): Promise<Answer | null> {
+  return ask(api, token, { query: OUTCOME, operationName: 'ToolCall', variables: { id: nodeId('ToolCall', id) } }, dispatcher);
 }
 
-async function ask(api: string, token: string, body: object): Promise<Answer | null> {
+async function ask(api: string, token: string, body: object, dispatcher: Dispatcher | undefined): Promise<Answer | null> {
   const at = Date.now();
   try {
     const response = await fetch(`${api}/graphql`, {
       method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(PATIENCE_MS), body: JSON.stringify(body),
+      ...(dispatcher === undefined ? {} : { dispatcher }),
     });
     return { at, ...answerOf(await response.json() as Payload) };
   } catch (error) {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
 import { askCall, askOutcome, type Answer } from '#test/chaos/ask.js';
 import type { MadeCall } from '#test/chaos/callers.js';
 import type { Chance } from '#test/chaos/chance.js';
@@ -13,6 +14,8 @@ export interface CallerPart {
   name: string;
   logins: readonly SoakLogin[];
   apis: readonly string[];
+  /** Holds the connections to them. */
+  dispatcher: Dispatcher;
   chance: Chance;
   note: (call: MadeCall) => void;
 }
@@ -21,7 +24,7 @@ export interface CallerPart {
  * Calls, one call at a time, through any of the APIs, until the signal. Some calls have a key, and are sent again when they aren't answered, and now and then when they are; some don't wait, and
  * their outcome is asked for until it is there.
  */
-export async function keepCalling({ name, logins, apis, chance, note }: CallerPart, over: AbortSignal): Promise<void> {
+export async function keepCalling({ name, logins, apis, dispatcher, chance, note }: CallerPart, over: AbortSignal): Promise<void> {
   for (let sequence = 0; !over.aborted; sequence += 1) {
     const login = chance.pick(logins)!;
     const nonce = `${login.name}:${name}:${sequence}`;
@@ -29,22 +32,22 @@ export async function keepCalling({ name, logins, apis, chance, note }: CallerPa
     const call: MadeCall = { login: login.name, nonce, key: draw < 0.3 ? `key-${nonce}` : null, waits: draw < 0.2 || draw > 0.4, answers: [], unanswered: 0 };
     note(call);
     for (let attempt = 0; attempt < (call.key === null ? 1 : REPEATS); attempt += 1) {
-      const answer = await askCall(chance.pick(apis)!, login, call);
+      const answer = await askCall(chance.pick(apis)!, login, call, dispatcher);
       keep(call, answer);
       if (answer !== null && chance.next() > 0.1) break;
       if (answer === null) await sleep(chance.between(50, 400));
     }
     const running = call.answers.find((answer) => answer.call?.status === 'RUNNING')?.call;
-    if (running != null) await followed(call, running.id, login.token, apis, chance);
+    if (running != null) await followed(call, running.id, login.token, { apis, dispatcher, chance });
     // Whoever was refused is in no hurry.
     else if (call.answers.every((answer) => answer.call === null)) await sleep(chance.between(20, 100));
   }
 }
 
 /** Asks, through any API, until the call has ended, or nobody can be waiting for it any more. */
-async function followed(call: MadeCall, id: string, token: string, apis: readonly string[], chance: Chance): Promise<void> {
+async function followed(call: MadeCall, id: string, token: string, { apis, dispatcher, chance }: Pick<CallerPart, 'apis' | 'dispatcher' | 'chance'>): Promise<void> {
   for (let look = 0; look < LOOKS; look += 1) {
-    const answer = await askOutcome(chance.pick(apis)!, token, id);
+    const answer = await askOutcome(chance.pick(apis)!, token, id, dispatcher);
     if (answer === null || answer.call?.status === 'RUNNING') await sleep(chance.between(10, 200));
     else return keep(call, answer);
   }

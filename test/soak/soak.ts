@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent } from 'undici';
 import { createLogger } from '#core/log.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/postgres/embedded.js';
 import { migrate } from '#core/store/migrate.js';
@@ -113,13 +114,18 @@ export class Soak {
       progress(`${what}, ${Math.max(0, Math.round((until - Date.now()) / 1000))} s to go: ${this.#calls.length} calls, ${this.#kills} kills`);
       void this.#observed?.sockets().then(({ other }) => { this.#mostSockets = Math.max(this.#mostSockets ?? 0, other); }, () => undefined);
     }, 500);
+    // Of these callers alone, so that none is left open when they are at rest.
+    const dispatcher = new Agent();
+    // Half of them call where nothing goes wrong, so that there are many.
+    const steady = this.logins.filter(({ connectionType }) => connectionType === KINDS[0]);
     const callers = Array.from({ length: this.plan.callers }, (_, index) => keepCalling({
-      name: `${what} ${index}`.replaceAll(' ', '-'), logins: this.logins, apis: this.apis, chance: new Chance(Math.floor(chance.between(0, 2 ** 32))), note: (call) => void this.#calls.push(call),
+      name: `${what} ${index}`.replaceAll(' ', '-'), logins: index % 2 === 0 ? this.logins : steady, apis: this.apis, dispatcher, chance: new Chance(Math.floor(chance.between(0, 2 ** 32))), note: (call) => void this.#calls.push(call),
     }, over.signal));
     await this.#kill(chance, until);
     over.abort();
     clearInterval(ticker);
     await Promise.all(callers);
+    await dispatcher.close();
   }
 
   async #kill(chance: Chance, until: number): Promise<void> {
