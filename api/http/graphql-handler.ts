@@ -1,27 +1,44 @@
-import type { ApolloServer, BaseContext, GraphQLRequest } from '@apollo/server';
+import type { ApolloServer, BaseContext, GraphQLRequest, GraphQLResponse } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { InvariantBroken } from '#core/errors.js';
 import { UnparsedJson } from '#core/json/unparsed.js';
+import type { CallGate } from './call-door.js';
 
 /**
  * Answers `POST /graphql`. A plain request (see {@link plainRequest}) is given to Apollo Server as it is, and its answer is written once; anything else goes the whole way through Apollo's HTTP side, which
- * negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways.
+ * negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways. Of plain requests, calls of tools pass the gate first.
  */
-export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, context: (request: FastifyRequest, reply: FastifyReply) => Promise<C>): RouteHandlerMethod {
+export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, context: (request: FastifyRequest, reply: FastifyReply) => Promise<C>, gate?: CallGate<C>): RouteHandlerMethod {
   const whole = fastifyApolloHandler(apollo, { context });
   return async function answer(request, reply) {
     const plain = plainRequest(request);
     const contextValue = plain === null ? null : await context(request, reply).catch(() => null);
     // Who isn't let in is told so by Apollo, too.
     if (plain === null || contextValue === null) return whole.call(this, request, reply);
-    const { body, http } = await apollo.executeOperation(plain, { contextValue });
-    if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
-    for (const [name, value] of http.headers) reply.header(name, value);
-    const { errors, data, extensions } = body.singleResult;
-    return reply.code(http.status ?? 200).header('content-type', 'application/json; charset=utf-8').send(`${UnparsedJson.stringify({ errors, data, extensions })}\n`);
+    if (gate === undefined || !gate.door.isCall(plain)) return send(reply, await apollo.executeOperation(plain, { contextValue }));
+    const entered = gate.enter(contextValue);
+    const admitted = entered instanceof Promise ? await entered : entered;
+    if (admitted === null) {
+      request.frame.shed = true;
+      return reply.header('content-type', JSON_TYPE).send(gate.door.refusal(plain));
+    }
+    try {
+      return send(reply, await apollo.executeOperation(plain, { contextValue }));
+    } finally {
+      admitted.answered();
+    }
   };
 }
+
+function send(reply: FastifyReply, { body, http }: GraphQLResponse): FastifyReply {
+  if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
+  for (const [name, value] of http.headers) reply.header(name, value);
+  const { errors, data, extensions } = body.singleResult;
+  return reply.code(http.status ?? 200).header('content-type', JSON_TYPE).send(`${UnparsedJson.stringify({ errors, data, extensions })}\n`);
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 const ANY_JSON: ReadonlySet<string | undefined> = new Set([undefined, '*/*', 'application/json']);
 
