@@ -1,2 +1,0 @@
-import { startGated, type GatedServer } from '#test/support/calls/gated-server.js';
-import { startApiForTest, type TestApi, type TestMember } from '#test/support/api.js';
