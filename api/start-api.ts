@@ -210,7 +210,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
 
   const admission = new Admission({
     ...config.calls, clock,
-    onPressed: () => logger.warn(config.calls, 'more calls come in than this process can do: some are refused with OVERLOADED, and fairlead_calls_shed_total counts them'),
+    onFlood: () => logger.warn(config.calls, 'more calls come in than this process can do: some are refused with OVERLOADED, and fairlead_calls_shed_total counts them'),
   });
   const admit = (context: Context): Slot | Promise<Slot | null> => {
     const entered = admission.enter(context.principal, context.signal);

@@ -5,66 +5,90 @@ import { FairQueue } from './fair-queue.js';
 export interface AdmissionOptions {
   /** Calls that this process works on at the same time; those that wait for their server don't count. */
   atOnce: number;
-  /** Calls that may wait for that, in a burst. */
-  waiting: number;
+  /** Calls that may be too many for a moment: more of them are no burst, but a flood. */
+  burst: number;
   /** Monotonic milliseconds. */
   clock: () => number;
-  /** Called when calls begin to be refused, after a while without. */
-  onPressed?: () => void;
+  /** How long a call that is too many is held before it is refused, in milliseconds; 250 unless it is said. */
+  holdMs?: number;
+  /** Called when a flood begins. */
+  onFlood?: () => void;
 }
 
 interface Waiting {
   signal: AbortSignal;
   settle: (slot: Slot | null) => void;
+  timer?: NodeJS.Timeout;
 }
 
-/** It counts as pressed until nobody had to be refused for so long. */
-const PRESSED_MS = 1_000;
+const HOLD_MS = 250;
+/** It counts as a flood until nothing was too much for so long. */
+const FLOOD_MS = 1_000;
+/** So many times as many as work at once may wait their turn. */
+const WAITING = 3;
+/** So many bursts are held; of what is more, the oldest are refused at once. */
+const HELD_BURSTS = 8;
 
 /**
- * How many calls this process works on at the same time, and who is next. Beyond {@link AdmissionOptions.atOnce} they wait, fairly between teams and callers.
+ * How many calls this process works on at the same time, and who is next. Those beyond {@link AdmissionOptions.atOnce} wait, fairly between teams and callers; when too many wait, the oldest of whoever brings
+ * the most are held.
  *
- *     calm ──more than `waiting` wait──▶ pressed ──nobody refused for a second──▶ calm
+ *     arrives ──▶ works ◀── waits ──too many──▶ held ──a quarter of a second──▶ refused
+ *                   ▲                            │
+ *                   └──nobody waits, no flood────┘
  *
- * A burst waits its turn, the oldest first, and nobody is refused. When more comes in than can be done, waiting makes everybody late and helps nobody: then only a few wait, the newest go
- * first, since their callers are still there, and the oldest of whoever brings the most are refused, at once and for next to nothing.
+ * So a burst is worked off, and nobody is refused. In a flood, waiting makes everybody late and helps nobody: the newest go first, since their callers are still there, and those that are held aren't worked on any more.
+ * That they are held, and not refused at once, is what keeps callers from coming back as fast as they can be refused.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #queue = new FairQueue<Waiting>();
+  /** In the order in which they became too many. */
+  readonly #held = new Set<Waiting>();
   #busy = 0;
-  #pressedUntil = -Infinity;
-  #refused = 0;
+  #floodUntil = -Infinity;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
   }
 
-  /** Calls that are worked on, and those that wait for it. */
-  get load(): { busy: number; waiting: number; refused: number } {
-    return { busy: this.#busy, waiting: this.#queue.size, refused: this.#refused };
+  /** Calls that are worked on, that wait for it, and that are held. */
+  get load(): { busy: number; waiting: number; held: number } {
+    return { busy: this.#busy, waiting: this.#queue.size, held: this.#held.size };
   }
 
   /** A slot, now or when there is one; null for a call that is refused, or whose caller has gone. */
   enter(principal: Principal, signal: AbortSignal): Slot | Promise<Slot | null> {
-    if (this.#busy < this.#options.atOnce) return this.#occupy();
+    const { atOnce } = this.#options;
+    if (this.#busy < atOnce) return this.#occupy();
     return new Promise((settle) => {
       this.#queue.push(teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`, { signal, settle });
-      this.#crowdOut();
+      while (this.#queue.size > (this.#flooded ? atOnce : atOnce * WAITING)) this.#hold(this.#queue.crowdedOut()!);
     });
   }
 
-  #crowdOut(): void {
-    const { atOnce, waiting, clock } = this.#options;
-    const now = clock();
-    const pressed = now < this.#pressedUntil;
-    if (this.#queue.size <= (pressed ? Math.min(atOnce, waiting) : waiting)) return;
-    if (!pressed) this.#options.onPressed?.();
-    this.#pressedUntil = now + PRESSED_MS;
-    while (this.#queue.size > Math.min(atOnce, waiting)) {
-      this.#refused += 1;
-      this.#queue.crowdedOut()!.settle(null);
-    }
+  get #flooded(): boolean {
+    return this.#options.clock() < this.#floodUntil;
+  }
+
+  #hold(waiting: Waiting): void {
+    const { burst, clock, holdMs = HOLD_MS, onFlood } = this.#options;
+    waiting.timer = setTimeout(() => this.#refuse(waiting), holdMs).unref();
+    this.#held.add(waiting);
+    if (this.#held.size <= burst) return;
+    if (!this.#flooded) onFlood?.();
+    this.#floodUntil = clock() + FLOOD_MS;
+    if (this.#held.size > burst * HELD_BURSTS) this.#refuse(this.#held.values().next().value!);
+  }
+
+  #refuse(waiting: Waiting): void {
+    this.#release(waiting).settle(null);
+  }
+
+  #release(waiting: Waiting): Waiting {
+    clearTimeout(waiting.timer);
+    this.#held.delete(waiting);
+    return waiting;
   }
 
   #occupy(): Slot {
@@ -79,10 +103,16 @@ export class Admission {
   }
 
   #letIn(): void {
-    while (this.#busy < this.#options.atOnce && this.#queue.size > 0) {
-      const { signal, settle } = this.#queue.next(this.#options.clock() < this.#pressedUntil ? 'NEWEST' : 'OLDEST')!;
-      settle(signal.aborted ? null : this.#occupy());
+    while (this.#busy < this.#options.atOnce) {
+      const next = this.#queue.next(this.#held.size > 0 ? 'NEWEST' : 'OLDEST') ?? this.#heldNext();
+      if (next === null) return;
+      next.settle(next.signal.aborted ? null : this.#occupy());
     }
+  }
+
+  #heldNext(): Waiting | null {
+    const next = this.#flooded ? undefined : this.#held.values().next().value;
+    return next === undefined ? null : this.#release(next);
   }
 }
 

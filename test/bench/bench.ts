@@ -9,7 +9,6 @@ import { contractDocument } from './contract-document.js';
 import { wrongs, type Books } from './correctness.js';
 import { readProfile, type TimeSpent } from './cpu-profile.js';
 import type { DirectAnswers } from './direct.js';
-import type { Tally } from './flood.js';
 import type { KeyedCall, LoadAnswers, Login } from './load.js';
 import type { ServerAnswers } from './mcp-server.js';
 import type { OverloadPlan, Plan } from './plan.js';
@@ -33,6 +32,8 @@ export interface OverloadRound {
   rate: number;
   accepted: { perSecond: number; median: number; p99: number };
   refused: { perSecond: number; median: number; p99: number };
+  /** Calls a second that weren't made, since their callers waited to be refused. */
+  heldBack: number;
   /** Somebody else, who makes one call at a time meanwhile. */
   modest: { calls: number; refused: number; median: number };
   /** In the second after it, as before it. */
@@ -136,7 +137,7 @@ export class Bench {
       progress(`a flood, round ${round + 1} of ${rounds}`);
       const normal = legOf(await this.#through([this.#login], { callers, warmUpMs: 300, ms, maxCalls }, false));
       const rate = 4 * normal.perSecond;
-      const { flood, modest: aside, byLogin, distinctIds, faults, sentLateMs } = await this.load.ask('flood', { ...this.#target(), logins, modest, rate, ms });
+      const { flood, modest: aside, byLogin, distinctIds, faults, heldBack, sentLateMs } = await this.load.ask('flood', { ...this.#target(), logins, modest, rate, ms });
       for (const [login, calls] of byLogin) this.#count(login, calls);
       const accepted = flood.accepted.length + aside.accepted.length;
       this.#madeThrough += accepted;
@@ -144,7 +145,7 @@ export class Bench {
       this.#noteFaults(faults);
       const after = legOf(await this.#through([this.#login], { callers, warmUpMs: 0, ms: Math.min(ms, 1000), maxCalls }, false));
       all.push({
-        normal, rate, after, sentLateMs, accepted: flowOf(flood.accepted, ms), refused: flowOf(flood.refused, ms),
+        normal, rate, after, sentLateMs, heldBack: heldBack / (ms / 1000), accepted: flowOf(flood.accepted, ms), refused: flowOf(flood.refused, ms),
         modest: { calls: aside.accepted.length + aside.refused.length, refused: aside.refused.length, median: quantile(aside.accepted, 0.5) },
       });
     }

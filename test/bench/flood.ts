@@ -4,7 +4,10 @@ import { callBody, faultOf, type Answer } from './call-request.js';
 import type { Login } from './load.js';
 import { nonceOf } from './nonces.js';
 
-/** Calls that come at a steady rate, whatever becomes of those before: as from callers who know nothing of each other, and don't wait when they are told to. */
+/**
+ * Calls of many callers, who together make so many a second, one at a time each, whatever they are answered: they don't wait when they are told to. A caller whose last answer is late makes the next call that much
+ * later: that is counted as held back.
+ */
 export interface FloodRun {
   url: string;
   document: string;
@@ -35,12 +38,14 @@ export interface FloodResult {
   distinctIds: number;
   /** Answers that were neither; the first few of them in words. */
   faults: { count: number; examples: string[] };
+  /** Calls that were due and weren't made, since all callers waited for an answer. */
+  heldBack: number;
   /** How late the generator itself was, in milliseconds: 99 of 100 calls were sent sooner after they were due. */
   sentLateMs: number;
 }
 
-/** As many as there are callers. More of them are due than that: they wait here, and that counts. */
-const CONNECTIONS = 400;
+/** 25 times as many as keep the process busy. */
+const CALLERS = 400;
 const TICK_MS = 2;
 const PAUSE_MS = 20;
 const EXAMPLES = 5;
@@ -48,7 +53,7 @@ let sequence = 0;
 
 /** Makes one. */
 export async function flood({ url, document, connectionType, logins, modest, rate, ms }: FloodRun): Promise<FloodResult> {
-  const pools = { flood: new Pool(url, { connections: CONNECTIONS, pipelining: 1 }), modest: new Pool(url, { connections: 1, pipelining: 1 }) };
+  const pools = { flood: new Pool(url, { connections: CALLERS, pipelining: 1 }), modest: new Pool(url, { connections: 1, pipelining: 1 }) };
   const tallies = { flood: { accepted: [] as number[], refused: [] as number[] }, modest: { accepted: [] as number[], refused: [] as number[] } };
   const ids = new Set<string>();
   const byLogin = new Map<string, number>();
@@ -72,6 +77,7 @@ export async function flood({ url, document, connectionType, logins, modest, rat
 
   const begin = performance.now();
   const calls: Promise<void>[] = [];
+  let [dueSoFar, waiting, heldBack] = [0, 0, 0];
   const aside = (async () => {
     while (performance.now() < begin + ms) {
       await call('modest', modest, performance.now());
@@ -79,17 +85,22 @@ export async function flood({ url, document, connectionType, logins, modest, rat
     }
   })();
   for (let now = begin; now < begin + ms; await sleep(TICK_MS), now = performance.now()) {
-    for (const due = Math.min(ms, now - begin) * rate / 1000; calls.length < due;) {
-      const at = begin + calls.length * 1000 / rate;
+    for (const due = Math.min(ms, now - begin) * rate / 1000; dueSoFar < due; dueSoFar += 1) {
+      const at = begin + dueSoFar * 1000 / rate;
+      if (waiting >= CALLERS) {
+        heldBack += 1;
+        continue;
+      }
       late.push(now - at);
-      calls.push(call('flood', logins[calls.length % logins.length]!, at));
+      waiting += 1;
+      calls.push(call('flood', logins[dueSoFar % logins.length]!, at).finally(() => { waiting -= 1; }));
     }
   }
   await Promise.all([...calls, aside]);
   await Promise.all([pools.flood.close(), pools.modest.close()]);
   const sorted = ({ accepted, refused }: typeof tallies.flood): Tally => ({ accepted: Float64Array.from(accepted).sort(), refused: Float64Array.from(refused).sort() });
   late.sort((one, other) => one - other);
-  return { flood: sorted(tallies.flood), modest: sorted(tallies.modest), byLogin, distinctIds: ids.size, faults, sentLateMs: late[Math.floor(late.length * 0.99)] ?? 0 };
+  return { flood: sorted(tallies.flood), modest: sorted(tallies.modest), byLogin, distinctIds: ids.size, faults, heldBack, sentLateMs: late[Math.floor(late.length * 0.99)] ?? 0 };
 }
 
 async function answered(pool: Pool, { token }: Login, body: string): Promise<Answer> {

@@ -12,10 +12,11 @@ export function overloadText(rounds: readonly OverloadRound[]): string {
     [`  ${name}`, `${of(perSecond).toFixed(0)}`, `${two(of((round) => flow(round).median))} ms`, `${two(of((round) => flow(round).p99))} ms`];
   const shares = rounds.map(({ modest }) => modest.refused / Math.max(1, modest.calls));
   return tableText([
-    [`Overload: ${of(({ rate }) => rate).toFixed(0)} calls/s come in`, 'calls/s', 'median', 'p99'],
+    [`Overload: ${of(({ rate }) => rate).toFixed(0)} calls/s, from 400 callers who don't wait when told to`, 'calls/s', 'median', 'p99'],
     row('before it, 16 callers', ({ normal }) => normal.perSecond, ({ normal }) => normal),
     row('accepted', ({ accepted }) => accepted.perSecond, ({ accepted }) => accepted),
     row('refused, OVERLOADED', ({ refused }) => refused.perSecond, ({ refused }) => refused),
+    ['  held back, their callers waiting', of(({ heldBack }) => heldBack).toFixed(0), '', ''],
     row('in the second after it', ({ after }) => after.perSecond, ({ after }) => after),
   ]) + `Somebody else who makes one call at a time meanwhile: median ${two(of(({ modest }) => modest.median))} ms, ${(median(shares) * 100).toFixed(1)} % refused.`
     + ` Times count from when a call was due; the generator sent 99 of 100 within ${two(of(({ sentLateMs }) => sentLateMs))} ms of it.\n`;

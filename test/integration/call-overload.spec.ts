@@ -14,7 +14,7 @@ const input = (nonce: number) => ({ input: { connectionType: 'stock', tool: 'ech
 
 beforeAll(async () => {
   server = await startMinimal();
-  api = await startTestApi({ env: { FAIRLEAD_CALLS_AT_ONCE: '2', FAIRLEAD_CALLS_WAITING: '4' } });
+  api = await startTestApi({ env: { FAIRLEAD_CALLS_AT_ONCE: '2', FAIRLEAD_CALLS_BURST: '4' } });
   const { connectionType } = await api.must('CreateConnectionType', { input: { team: 'default', displayName: 'Stock', name: 'stock', serverUrl: server.url, authMethod: 'NONE' } });
   [ada, bob] = [await api.member('MEMBER'), await api.member('MEMBER')];
   for (const member of [ada, bob]) await member.must('Enroll', { input: { connectionTypeId: connectionType.id } });

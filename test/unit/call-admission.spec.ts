@@ -30,66 +30,101 @@ describe('the queue', () => {
 
 describe('admission', () => {
   let now = 0;
-  let pressed = 0;
-  const made = (atOnce: number, waiting: number) => new Admission({ atOnce, waiting, clock: () => now, onPressed: () => { pressed += 1; } });
+  let floods = 0;
+  const made = (atOnce: number, burst: number, holdMs = 60_000) => new Admission({ atOnce, burst, holdMs, clock: () => now, onFlood: () => { floods += 1; } });
   const somebody = (name: string, teamId = 'team'): Principal => ({
     subject: name, local: true, displayName: name, installationAdmin: false, tokenId: name, teamId, memberships: [{ teamId, teamSlug: teamId, memberId: name, role: 'MEMBER' }],
   });
   const ada = somebody('ada');
   const here = new AbortController().signal;
+  interface Asking { slot: Slot | null | undefined; settled: Promise<Slot | null> }
   /** Its slot, once it has one; null once it is refused. */
-  const asked = (admission: Admission, who = ada, signal = here) => {
-    const asking: { slot: Slot | null | undefined } = { slot: undefined };
-    const entered = admission.enter(who, signal);
-    if (entered instanceof Slot) asking.slot = entered;
-    else void entered.then((slot) => { asking.slot = slot; });
+  const asked = (admission: Admission, who = ada, signal = here): Asking => {
+    const settled = Promise.resolve(admission.enter(who, signal));
+    const asking: Asking = { slot: undefined, settled };
+    void settled.then((slot) => { asking.slot = slot; });
     return asking;
   };
+  const many = (admission: Admission, count: number, who = ada): Asking[] => Array.from({ length: count }, () => asked(admission, who));
   const settled = () => new Promise((resolve) => setImmediate(resolve));
-  beforeEach(() => { [now, pressed] = [0, 0]; });
-
-  test('so many work at once, a burst waits its turn, and nobody is refused', async () => {
-    const admission = made(2, 3);
-    const all = Array.from({ length: 5 }, () => asked(admission));
+  /** Ends what works, one after the other, until nobody is left who may. */
+  const workOff = async (admission: Admission, all: readonly Asking[]): Promise<void> => {
+    const done = new Set<Asking>();
     await settled();
-    expect(all.map(({ slot }) => slot === undefined)).toEqual([false, false, true, true, true]);
-    for (const one of all) {
-      await settled();
-      one.slot!.answered();
+    for (let some = true; some; await settled()) {
+      some = false;
+      for (const one of all) {
+        if (!(one.slot instanceof Slot) || done.has(one)) continue;
+        [some] = [true, done.add(one)];
+        one.slot.answered();
+      }
     }
-    expect(all.every(({ slot }) => slot instanceof Slot)).toBe(true);
-    expect(admission.load).toEqual({ busy: 0, waiting: 0, refused: 0 });
+  };
+  beforeEach(() => { [now, floods] = [0, 0]; });
+
+  test('so many work at once, others wait their turn, the oldest first', async () => {
+    const admission = made(2, 3);
+    const all = many(admission, 5);
+    await settled();
+    expect(all.map(({ slot }) => slot instanceof Slot)).toEqual([true, true, false, false, false]);
+    expect(admission.load).toEqual({ busy: 2, waiting: 3, held: 0 });
+    all[0]!.slot!.answered();
+    await settled();
+    expect(all.map(({ slot }) => slot instanceof Slot)).toEqual([true, true, true, false, false]);
   });
 
-  test('when more come in than can wait, a few of the newest wait, the oldest are refused, and a second without that ends it', async () => {
-    const admission = made(2, 4);
-    const [first, second] = [asked(admission), asked(admission)];
-    const waiting = Array.from({ length: 4 }, () => asked(admission));
-    const more = [asked(admission), asked(admission)];
-    await settled();
-    expect(waiting.map(({ slot }) => slot)).toEqual([null, null, null, null]);
-    expect([admission.load, pressed]).toEqual([{ busy: 2, waiting: 2, refused: 4 }, 1]);
-    // The newest first.
-    first.slot!.answered();
-    await settled();
-    expect(more.map(({ slot }) => slot instanceof Slot)).toEqual([false, true]);
-    second.slot!.answered();
-    await settled();
+  test('a burst is worked off, and nobody is refused', async () => {
+    const admission = made(2, 10);
+    const all = many(admission, 18);
+    expect(admission.load).toEqual({ busy: 2, waiting: 6, held: 10 });
+    await workOff(admission, all);
+    expect(all.every(({ slot }) => slot instanceof Slot)).toBe(true);
+    expect([admission.load, floods]).toEqual([{ busy: 0, waiting: 0, held: 0 }, 0]);
+  });
+
+  test('of a flood the newest go first, those that are held aren\'t worked on any more and are refused in time, and a second without more ends it', async () => {
+    const admission = made(2, 10, 1);
+    const flood = many(admission, 40);
+    const newest = asked(admission);
+    expect(floods).toBe(1);
+    flood[0]!.slot = await flood[0]!.settled;
+    flood[0]!.slot!.answered();
+    expect(await newest.settled).toBeInstanceOf(Slot);
+    await workOff(admission, [...flood, newest]);
+    const refused = await Promise.all(flood.map((one) => one.settled)).then((slots) => slots.filter((slot) => slot === null).length);
+    expect(refused).toBeGreaterThan(10);
+    expect(admission.load).toEqual({ busy: 0, waiting: 0, held: 0 });
     now += 1000;
-    for (let index = 0; index < 4; index += 1) asked(admission);
+    const calm = many(admission, 8);
+    expect([admission.load, floods]).toEqual([{ busy: 2, waiting: 6, held: 0 }, 1]);
+    await workOff(admission, calm);
+  });
+
+  test('who is held for long enough is refused though there is no flood', async () => {
+    const admission = made(1, 10, 1);
+    const all = many(admission, 5);
+    expect(await Promise.race(all.slice(1).map((one) => one.settled))).toBeNull();
+    expect(floods).toBe(0);
+    await workOff(admission, all);
+  });
+
+  test('what is held is bounded', async () => {
+    const admission = made(1, 2);
+    const all = many(admission, 100);
     await settled();
-    expect([admission.load, pressed]).toEqual([{ busy: 2, waiting: 4, refused: 4 }, 1]);
+    expect(admission.load.held).toBe(16);
+    expect(all.filter(({ slot }) => slot === null).length).toBeGreaterThan(70);
   });
 
   test('a flood of one caller, or of one team, leaves others their turn', async () => {
     const admission = made(3, 4);
-    const working = [asked(admission), asked(admission), asked(admission)];
-    const flood = Array.from({ length: 50 }, () => asked(admission));
+    const working = many(admission, 3);
+    const flood = many(admission, 50);
     const other = asked(admission, somebody('bob'));
     const stranger = asked(admission, somebody('cyd', 'another'));
-    flood.push(...Array.from({ length: 50 }, () => asked(admission)));
+    flood.push(...many(admission, 50));
     await settled();
-    expect([other.slot, stranger.slot, flood.filter(({ slot }) => slot === undefined).length]).toEqual([undefined, undefined, 1]);
+    expect([other.slot, stranger.slot, admission.load.waiting]).toEqual([undefined, undefined, 3]);
     for (const { slot } of working) slot!.answered();
     await settled();
     expect([other.slot, stranger.slot]).toEqual([expect.any(Slot), expect.any(Slot)]);
@@ -97,7 +132,7 @@ describe('admission', () => {
 
   test('who waits for their server makes room, and comes back however many work', async () => {
     const admission = made(1, 4);
-    const slow = asked(admission).slot!;
+    const slow = admission.enter(ada, here) as Slot;
     const next = asked(admission);
     const answer = Promise.withResolvers<string>();
     slow.begin();
@@ -113,12 +148,12 @@ describe('admission', () => {
     slow.release();
     slow.release();
     next.slot!.answered();
-    expect(admission.load).toEqual({ busy: 0, waiting: 0, refused: 0 });
+    expect(admission.load).toEqual({ busy: 0, waiting: 0, held: 0 });
   });
 
   test('an answer that comes before the rest is done keeps the slot, and a failure gives it back', async () => {
     const admission = made(1, 4);
-    const slot = asked(admission).slot!;
+    const slot = admission.enter(ada, here) as Slot;
     const done = Promise.withResolvers<void>();
     expect(await slot.during(done.promise, Promise.resolve(1))).toBe(1);
     done.resolve();
@@ -132,12 +167,12 @@ describe('admission', () => {
 
   test('whoever has gone while waiting takes no slot', async () => {
     const admission = made(1, 4);
-    const working = asked(admission);
+    const working = admission.enter(ada, here) as Slot;
     const gone = new AbortController();
     const left = asked(admission, ada, gone.signal);
     const stays = asked(admission);
     gone.abort();
-    working.slot!.answered();
+    working.answered();
     await settled();
     expect([left.slot, stays.slot instanceof Slot]).toEqual([null, true]);
   });
