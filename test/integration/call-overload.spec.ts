@@ -52,6 +52,18 @@ it('a flood is refused with OVERLOADED in the very shape that the document asks 
   expect(api.logs().filter((line) => line.includes('more calls come in'))).toHaveLength(1);
 });
 
+it('clients that negotiate go through the same door', async () => {
+  const accept = 'application/graphql-response+json, application/json;q=0.9';
+  const answers = await Promise.all(Array.from({ length: 100 }, async (_, index) => {
+    const response = await fetch(`${api.url}/graphql`, {
+      method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${ada.token}`, accept }, body: JSON.stringify({ query: CALL, variables: input(index + 7000) }),
+    });
+    return { type: response.headers.get('content-type'), made: (await response.json() as { data: { made: { toolCall: object | null } } }).data.made };
+  }));
+  expect(new Set(answers.map(({ type }) => type?.split(';')[0]))).toEqual(new Set(['application/graphql-response+json']));
+  expect(new Set(answers.map(({ made }) => made.toolCall === null))).toEqual(new Set([true, false]));
+});
+
 it('a document with directives is refused by what its variables say', async () => {
   const document = `mutation ($input: CallToolInput!, $code: Boolean!) { callTool(input: $input) { toolCall { status } userErrors { code @include(if: $code) message @skip(if: $code) } } }`;
   const ask = (nonce: number, code: boolean) => ada.gql(document, { ...input(nonce), code });
