@@ -6,7 +6,7 @@ import { startMisbehaving, type MisbehavingServer } from '#test/support/mcp-serv
 
 /** One server that hangs, and many who call it, seen from outside of the process. */
 
-const CALLERS = 400;
+const CALLERS = 300;
 /** Egress: at most so many connections to one origin; and the operator in the same process looks at it by one of its own. */
 const CONNECTIONS = 64 + 1;
 /** 256 MiB of results' room, for results of 1 MiB. */
