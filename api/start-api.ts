@@ -209,7 +209,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   ]);
 
   const admission = new Admission({
-    ...config.calls, clock,
+    ...config.calls, clock, random: Math.random,
     onFlood: () => logger.warn(config.calls, 'more calls come in than this process can do: some are refused with OVERLOADED, and fairlead_calls_shed_total counts them'),
   });
   const admit = (context: Context): Slot | Promise<Slot | null> => {
@@ -228,7 +228,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       const context = contextOf({ principal: await authenticate(bearer), requestId, signal });
       return Object.assign(context, { renew: async () => { context.principal = await authenticate(bearer); } });
     },
-    calls: { door: new CallDoor(schema), enter: admit },
+    calls: { door: new CallDoor(schema, Math.random), enter: admit },
     sockets: new LiveServer({ schema, introspection: config.introspection, limits: LIVE_LIMITS, logger, authenticate, context: contextOf }),
     host: config.host,
     port: config.port,

@@ -9,7 +9,9 @@ export interface AdmissionOptions {
   burst: number;
   /** Monotonic milliseconds. */
   clock: () => number;
-  /** How long a call that is too many is held before it is refused, in milliseconds; 250 unless it is said. */
+  /** From 0 to 1. */
+  random: () => number;
+  /** How long a call that is too many is held before it is refused, in milliseconds and on average; 250 unless it is said. */
   holdMs?: number;
   /** Called when a flood begins. */
   onFlood?: () => void;
@@ -72,8 +74,9 @@ export class Admission {
   }
 
   #hold(waiting: Waiting): void {
-    const { burst, clock, holdMs = HOLD_MS, onFlood } = this.#options;
-    waiting.timer = setTimeout(() => this.#refuse(waiting), holdMs).unref();
+    const { burst, clock, random, holdMs = HOLD_MS, onFlood } = this.#options;
+    // Not all for as long: who came together would come back together, and be too many again.
+    waiting.timer = setTimeout(() => this.#refuse(waiting), holdMs * (0.4 + 1.2 * random())).unref();
     this.#held.add(waiting);
     if (this.#held.size <= burst) return;
     if (!this.#flooded) onFlood?.();

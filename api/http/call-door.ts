@@ -37,8 +37,11 @@ export class CallDoor {
   readonly #schema: GraphQLSchema;
   readonly #known = new Map<string, KnownCall>();
 
-  /** @param schema the whole one; only the types of its mutation are used */
-  constructor(schema: GraphQLSchema) {
+  /**
+   * @param schema the whole one; only the types of its mutation are used
+   * @param random from 0 to 1
+   */
+  constructor(schema: GraphQLSchema, private readonly random: () => number) {
     const { args, type } = schema.getMutationType()!.getFields()[ROOT_FIELD]!;
     const fields = { [ROOT_FIELD]: { type, args: Object.fromEntries(args.map(({ name, type: wanted, defaultValue }) => [name, { type: wanted, defaultValue }])) } };
     this.#schema = new GraphQLSchema({ query: schema.getQueryType(), mutation: new GraphQLObjectType({ name: 'Mutation', fields }) });
@@ -63,7 +66,7 @@ export class CallDoor {
   /** The answer to a call that is refused because of too much at a time, as JSON. Only for what {@link isCall}. */
   refusal({ query, operationName, variables }: GraphQLRequest): string {
     const known = this.#known.get(keyOf(query!, operationName))!;
-    const which = Math.floor(Math.random() * RETRY_AFTER_MS.length);
+    const which = Math.floor(this.random() * RETRY_AFTER_MS.length);
     return known.refusals === null ? this.#refuse(known, variables, which) : known.refusals[which] ??= this.#refuse(known, variables, which);
   }
 

@@ -31,7 +31,7 @@ describe('the queue', () => {
 describe('admission', () => {
   let now = 0;
   let floods = 0;
-  const made = (atOnce: number, burst: number, holdMs = 60_000) => new Admission({ atOnce, burst, holdMs, clock: () => now, onFlood: () => { floods += 1; } });
+  const made = (atOnce: number, burst: number, holdMs = 60_000) => new Admission({ atOnce, burst, holdMs, random: Math.random, clock: () => now, onFlood: () => { floods += 1; } });
   const somebody = (name: string, teamId = 'team'): Principal => ({
     subject: name, local: true, displayName: name, installationAdmin: false, tokenId: name, teamId, memberships: [{ teamId, teamSlug: teamId, memberId: name, role: 'MEMBER' }],
   });
