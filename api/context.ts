@@ -1,3 +1,4 @@
+import type { Slot } from './call/admission.js';
 import type { Loaders } from './loaders.js';
 import type { LiveStreams } from './live/live-streams.js';
 import type { Principal } from './identity/principal.js';
@@ -18,6 +19,8 @@ export interface Context {
   principal: Principal;
   loaders: Loaders;
   links: Links;
+  /** Of a request that is a call of a tool and nothing else. */
+  slot?: Slot;
   /** What subscriptions emit. */
   live: LiveStreams;
   /** Asks anew who is calling, for the next event of a subscription. Throws `IdentityFault` when nobody valid is any more. */

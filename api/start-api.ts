@@ -28,8 +28,10 @@ import { Vault } from '#core/vault/vault.js';
 import { createConsent } from './consent/create-consent.js';
 import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
 import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
+import { Admission, Slot } from './call/admission.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
+import { CallDoor } from './http/call-door.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
@@ -206,7 +208,16 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolCallLiveResolver(),
   ]);
 
-  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>) =>
+  const admission = new Admission({
+    ...config.calls, clock, random: Math.random,
+    onFlood: () => logger.warn(config.calls, 'more calls come in than this process can do: some are refused with OVERLOADED, and fairlead_calls_shed_total counts them'),
+  });
+  const admit = (context: Context): Slot | Promise<Slot | null> => {
+    const entered = admission.enter(context.principal, context.signal);
+    const noted = (slot: Slot): Slot => context.slot = slot;
+    return entered instanceof Slot ? noted(entered) : entered.then((slot) => slot && noted(slot));
+  };
+  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>): Omit<Context, 'renew'> =>
     ({ requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
   const authenticate = (bearer: string | null) => authenticator.authenticate(bearer);
 
@@ -217,6 +228,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       const context = contextOf({ principal: await authenticate(bearer), requestId, signal });
       return Object.assign(context, { renew: async () => { context.principal = await authenticate(bearer); } });
     },
+    calls: { door: new CallDoor(schema, Math.random), enter: admit },
     sockets: new LiveServer({ schema, introspection: config.introspection, limits: LIVE_LIMITS, logger, authenticate, context: contextOf }),
     host: config.host,
     port: config.port,

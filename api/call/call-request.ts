@@ -4,6 +4,7 @@ import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { ToolCallApproval } from '#core/store/entities/tool-call-approval.entity.js';
 import type { CallProgress, ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Principal } from '../identity/principal.js';
+import type { Slot } from './admission.js';
 
 /** One `callTool`, unpacked from its transport; ids are decoded, JSON values are parsed. */
 export interface CallRequest {
@@ -24,6 +25,8 @@ export interface CallRequest {
   idempotencyKey?: string | null;
   /** Shortens the connection type's `calls.timeoutMs`; never lengthens it. */
   timeoutMs?: number | null;
+  /** Its part in what this process works on; absent where nobody counts. */
+  slot?: Slot | undefined;
   /** False: answer as soon as the call is on record, and let it run. */
   wait: boolean;
 }

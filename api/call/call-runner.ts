@@ -2,6 +2,7 @@ import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import type { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import type { Slot } from './admission.js';
 import type { ToolCallView } from './call-request.js';
 import { withContent } from './call-views.js';
 import type { Dispatched, Dispatcher } from './dispatch.js';
@@ -22,6 +23,8 @@ export interface AcceptedCall {
   arguments: Record<string, unknown>;
   /** On the monotonic clock. */
   deadline: number;
+  /** See {@link CallRequest.slot}. */
+  slot?: Slot | undefined;
 }
 
 /** What {@link CallRunner} is built of. */
@@ -50,14 +53,15 @@ export class CallRunner {
   /** The ended call as its caller sees it. @throws faults of our own, after the record says what is known */
   async run(call: AcceptedCall, signal: AbortSignal): Promise<ToolCallView> {
     const began = this.options.clock();
+    call.slot?.begin();
     const stored = call.record.kept ? Promise.resolve() : this.options.records.store(call.record);
     stored.catch(() => undefined);
     // While the database doesn't take records, nothing is sent before its record is stored.
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
     const progress = call.record.kept ? this.options.progress.of(call) : null;
-    const { outcome, error, route, toolsChanged } = await this.#send(call, signal, progress)
-      .catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause)).finally(() => progress?.stop());
+    const sent = this.#send(call, signal, progress).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause)).finally(() => progress?.stop());
+    const { outcome, error, route, toolsChanged } = await (call.slot === undefined ? sent : call.slot.during(stored, sent));
     const told = this.#ended(call.record, outcome, began);
     const kept = { ...told, error: recordedFault(told.error, call.arguments) };
     if (kept.kept) {

@@ -18,6 +18,7 @@ import type { OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { Vault } from '#core/vault/vault.js';
 import type { Membership, Principal } from '../identity/principal.js';
+import { aside } from './admission.js';
 import { Approver, type Commit } from './approver.js';
 import { candidateTeams, checkInput } from './call-input.js';
 import type { CallRequest, ToolCallView } from './call-request.js';
@@ -308,7 +309,7 @@ export class CallService {
     const waits = record.status === 'PENDING_APPROVAL';
     if (waits) await this.#approver.ask(request, record, route, tool).catch((error: unknown) => { leave(true); throw error; });
     const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
-    if (reserved && !waits) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline } };
+    if (reserved && !waits) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline, slot: request.slot } };
     leave(true);
     if (reserved) return this.#waiting(request, record, deadline);
     if (waits) await this.#options.store.approvals.remove(record.id);
@@ -321,7 +322,8 @@ export class CallService {
   async #pass(request: CallRequest, candidates: readonly Membership[], known?: Route, began = this.#options.clock()): Promise<{ route: Route; tool: ToolDefinition; deadline: number }> {
     const found = known ?? await this.#routes.find(request, candidates);
     const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
-    const route = await this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
+    const ready = this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
+    const route = await (this.#logins.mustWait(found) ? aside(request.slot, ready) : ready);
     const tool = await this.#catalog.callable(route, request.tool);
     await this.#checks.arguments(tool, request.arguments);
     return { route, tool, deadline };
@@ -333,7 +335,7 @@ export class CallService {
 
   /** The call that waits for approval: after its end, or when its caller has waited long enough. */
   async #waiting(request: CallRequest, record: ToolCall, deadline: number): Promise<ToolCallView> {
-    if (request.wait) await this.#waiter.ended(record.id, deadline - this.#options.clock(), request.signal);
+    if (request.wait) await aside(request.slot, this.#waiter.ended(record.id, deadline - this.#options.clock(), request.signal));
     return (await this.#views.views(request.principal, [await this.#calls.byId(record.id) ?? record]))[0]!;
   }
 
@@ -357,6 +359,7 @@ export class CallService {
     }
     const ended = this.#runner.run(call, controller.signal).finally(() => {
       leave();
+      call.slot?.release();
       disconnect.removeEventListener('abort', abort);
     });
     this.#running.add(id, { controller, ended });
@@ -376,7 +379,7 @@ export class CallService {
   async #earlier(request: CallRequest, candidates: readonly Membership[]): Promise<ToolCallView | null> {
     const id = await this.#idempotency.find(request, request.idempotencyKey!, candidates);
     if (id === null) return null;
-    if (request.wait) await this.#waiter.ended(id, request.timeoutMs ?? 600_000, request.signal);
+    if (request.wait) await aside(request.slot, this.#waiter.ended(id, request.timeoutMs ?? 600_000, request.signal));
     const record = await this.#calls.byId(id);
     if (record === null) throw new InvariantBroken(`call ${id} has a key but no record`);
     return (await this.#views.views(request.principal, [record]))[0]!;

@@ -6,6 +6,7 @@ import { UnparsedJson } from '#core/json/unparsed.js';
 import type { Logger } from '#core/log.js';
 import { errorFormatter } from '../graphql/errors.js';
 import { costLimitPlugin, GRAPHQL_LIMITS, limitRule } from '../graphql/limits.js';
+import type { CallDoor } from './call-door.js';
 import type { RequestFrames } from './request-frame.js';
 
 /** What Apollo is built from. */
@@ -14,11 +15,13 @@ export interface ApolloOptions {
   introspection: boolean;
   frames: RequestFrames;
   logger: Logger;
+  /** Learns which documents are calls of tools. */
+  door?: CallDoor | undefined;
 }
 
 /** Apollo Server with our limits and masked errors, and without batching, persisted queries, landing page and cache hints. Not started. */
 export function createApollo<C extends BaseContext>(options: ApolloOptions): ApolloServer<C> {
-  const { schema, introspection, frames, logger } = options;
+  const { schema, introspection, frames, logger, door } = options;
   return new ApolloServer<C>({
     schema,
     introspection,
@@ -39,18 +42,19 @@ export function createApollo<C extends BaseContext>(options: ApolloOptions): Apo
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginLandingPageDisabled(),
       costLimitPlugin<C>(GRAPHQL_LIMITS),
-      noteOperation<C>(frames),
+      noteOperation<C>(frames, door),
       refuseSubscriptions<C>(),
     ],
   });
 }
 
-/** Notes in the request's frame which operation it is, for metrics and the access log. */
-function noteOperation<C extends BaseContext>(frames: RequestFrames): ApolloServerPlugin<C> {
+/** Notes in the request's frame which operation it is, for metrics and the access log, and lets the door know. */
+function noteOperation<C extends BaseContext>(frames: RequestFrames, door: CallDoor | undefined): ApolloServerPlugin<C> {
   return {
     async requestDidStart() {
       return {
-        async didResolveOperation({ operation, operationName }) {
+        async didResolveOperation({ request, document, operation, operationName }) {
+          if (operation) door?.learn(request, document, operation);
           const frame = frames.current();
           if (!frame || !operation) return;
           frame.operation = rootFieldOf(operation);

@@ -1,34 +1,59 @@
-import type { ApolloServer, BaseContext, GraphQLRequest } from '@apollo/server';
+import type { ApolloServer, BaseContext, GraphQLRequest, GraphQLResponse } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { InvariantBroken } from '#core/errors.js';
 import { UnparsedJson } from '#core/json/unparsed.js';
+import type { CallGate } from './call-door.js';
 
 /**
- * Answers `POST /graphql`. A plain request (see {@link plainRequest}) is given to Apollo Server as it is, and its answer is written once; anything else goes the whole way through Apollo's HTTP side, which
- * negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways.
+ * Answers `POST /graphql`. A plain request, which takes any JSON (see {@link graphqlRequest}), is given to Apollo Server as it is, and its answer is written once; anything else goes the whole way through Apollo's HTTP side, which
+ * negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways, and calls of tools pass the gate first.
  */
-export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, context: (request: FastifyRequest, reply: FastifyReply) => Promise<C>): RouteHandlerMethod {
-  const whole = fastifyApolloHandler(apollo, { context });
+export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, context: (request: FastifyRequest, reply: FastifyReply) => Promise<C>, gate?: CallGate<C>): RouteHandlerMethod {
+  const contexts = new WeakMap<FastifyRequest, C>();
+  const whole = fastifyApolloHandler(apollo, { context: async (request, reply) => contexts.get(request) ?? context(request, reply) });
   return async function answer(request, reply) {
-    const plain = plainRequest(request);
-    const contextValue = plain === null ? null : await context(request, reply).catch(() => null);
+    const asked = graphqlRequest(request.body);
+    const contextValue = asked === null ? null : await context(request, reply).catch(() => null);
     // Who isn't let in is told so by Apollo, too.
-    if (plain === null || contextValue === null) return whole.call(this, request, reply);
-    const { body, http } = await apollo.executeOperation(plain, { contextValue });
-    if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
-    for (const [name, value] of http.headers) reply.header(name, value);
-    const { errors, data, extensions } = body.singleResult;
-    return reply.code(http.status ?? 200).header('content-type', 'application/json; charset=utf-8').send(`${UnparsedJson.stringify({ errors, data, extensions })}\n`);
+    if (asked === null || contextValue === null) return whole.call(this, request, reply);
+    const negotiates = !ANY_JSON.has(request.headers.accept);
+    const execute = async (): Promise<unknown> => {
+      if (!negotiates) return send(reply, await apollo.executeOperation(asked, { contextValue }));
+      contexts.set(request, contextValue);
+      return whole.call(this, request, reply);
+    };
+    if (gate === undefined || !gate.door.isCall(asked)) return execute();
+    const entered = gate.enter(contextValue);
+    const admitted = entered instanceof Promise ? await entered : entered;
+    if (admitted === null) {
+      request.frame.shed = true;
+      return reply.header('content-type', request.headers.accept?.includes(RESPONSE_TYPE) === true ? RESPONSE_TYPE : JSON_TYPE).send(gate.door.refusal(asked));
+    }
+    try {
+      return await execute();
+    } finally {
+      admitted.answered();
+    }
   };
 }
 
+function send(reply: FastifyReply, { body, http }: GraphQLResponse): FastifyReply {
+  if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
+  for (const [name, value] of http.headers) reply.header(name, value);
+  const { errors, data, extensions } = body.singleResult;
+  return reply.code(http.status ?? 200).header('content-type', JSON_TYPE).send(`${UnparsedJson.stringify({ errors, data, extensions })}\n`);
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+const RESPONSE_TYPE = 'application/graphql-response+json';
+
 const ANY_JSON: ReadonlySet<string | undefined> = new Set([undefined, '*/*', 'application/json']);
 
-/** The request, if there is nothing to negotiate and nothing to explain: a document with variables and an operation name, as the GraphQL-over-HTTP specification has them. */
-function plainRequest({ headers, body }: FastifyRequest): GraphQLRequest | null {
+/** The request, if there is nothing to explain: a document with variables and an operation name, as the GraphQL-over-HTTP specification has them. */
+function graphqlRequest(body: unknown): GraphQLRequest | null {
   // The parser has taken nothing but JSON, so no form of another site can have sent this.
-  if (!ANY_JSON.has(headers.accept) || !isObject(body)) return null;
+  if (!isObject(body)) return null;
   const { query, operationName = null, variables = null, extensions = null } = body;
   if (typeof query !== 'string' || query === '' || extensions !== null) return null;
   if ((operationName !== null && typeof operationName !== 'string') || (variables !== null && !isObject(variables))) return null;

@@ -7,6 +7,7 @@ export type RequestOutcome = 'ok' | 'errors' | 'refused';
 export class HttpMetrics {
   readonly #graphql: Histogram<'operation' | 'outcome'>;
   readonly #requests: Counter<'route' | 'status'>;
+  readonly #shed: Counter;
   /** The children of these by their labels: looking them up by labels costs more than counting. */
   readonly #durations = new Map<string, Histogram.Internal<'operation' | 'outcome'>>();
   readonly #counts = new Map<string, Counter.Internal>();
@@ -25,6 +26,12 @@ export class HttpMetrics {
       labelNames: ['route', 'status'],
       registers: [registry],
     });
+    this.#shed = new Counter({ name: 'fairlead_calls_shed_total', help: 'Calls of tools that were refused because more came in than this process can do.', registers: [registry] });
+  }
+
+  /** Counts one call of a tool that was refused because too many came in. */
+  countShed(): void {
+    this.#shed.inc();
   }
 
   /** Counts one answered HTTP request; `route` is the route's pattern, undefined when none matched. */

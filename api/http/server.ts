@@ -12,6 +12,7 @@ import { allowOrigin, answerPreflight } from './cors.js';
 import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer.js';
 import { addExplorer } from './explorer.js';
 import { graphqlHandler } from './graphql-handler.js';
+import type { CallGate } from './call-door.js';
 import { parseJsonBody } from './json-body.js';
 import { HttpMetrics } from './metrics.js';
 import { addProbes, PROBE_PATHS } from './probes.js';
@@ -53,6 +54,8 @@ export interface HttpServerOptions<C extends BaseContext> {
   ready: () => Promise<Readiness>;
   /** Adds pages and other routes beside the API, in a scope of their own: parsers and error answers there are theirs alone. */
   addRoutes?: (scope: FastifyInstance) => void;
+  /** Holds calls of tools back when too many come in; without it none are. */
+  calls?: CallGate<C>;
   /** Takes WebSockets at `/graphql`, those that come from an accepted Host and Origin. Without it there are none. */
   sockets?: UpgradeHandler;
 }
@@ -94,7 +97,7 @@ declare module 'fastify' {
 export async function createHttpServer<C extends BaseContext>(options: HttpServerOptions<C>): Promise<HttpServer> {
   const { logger } = options;
   const frames = new RequestFrames();
-  const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, logger });
+  const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, logger, door: options.calls?.door });
   await apollo.start();
   const app = Fastify({
     logger: false,
@@ -134,7 +137,7 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
 
   addProbes(app, options.ready, () => state.closing);
   if (options.introspection) addExplorer(app, '/graphql');
-  const answer = graphqlHandler(apollo, (request, reply) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), ip: request.ip }));
+  const answer = graphqlHandler(apollo, (request, reply) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), ip: request.ip }), options.calls);
   app.post('/graphql', (request, reply) => frames.run(request.frame, () => answer.call(app, request, reply)));
   app.route({
     method: ['GET', 'PUT', 'PATCH', 'DELETE'], url: '/graphql',
@@ -194,6 +197,10 @@ function admit(request: FastifyRequest, reply: FastifyReply, guard: RequestGuard
 function observe(app: FastifyInstance, logger: Logger, metrics: HttpMetrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { frame } = request;
+    if (frame?.shed === true) {
+      metrics.countShed();
+      return done();
+    }
     const route = request.routeOptions.url;
     const ms = reply.elapsedTime;
     const path = request.url.split('?', 1)[0]!.replace(SECRET_IN_PATH, '…').slice(0, 200);

@@ -73,6 +73,8 @@ export interface Config {
   traces: TracesConfig | null;
   logLevel: LogLevel;
   introspection: boolean;
+  /** Calls that a process works on at the same time, and that may be too many for a moment. */
+  calls: { atOnce: number; burst: number };
   bodyLimitBytes: number;
   shutdownTimeoutMs: number;
   /** How long records of calls, and of who did what, are kept at least. */
@@ -188,6 +190,7 @@ function assemble(values: Values, mode: Mode, keysFile: string | null): Omit<Con
     },
     logLevel: values.FAIRLEAD_LOG_LEVEL!,
     introspection: values.FAIRLEAD_INTROSPECTION ?? false,
+    calls: { atOnce: values.FAIRLEAD_CALLS_AT_ONCE!, burst: values.FAIRLEAD_CALLS_BURST! },
     bodyLimitBytes: values.FAIRLEAD_BODY_LIMIT_BYTES!,
     shutdownTimeoutMs: values.FAIRLEAD_SHUTDOWN_TIMEOUT_MS!,
     keptDays: { calls: values.FAIRLEAD_CALLS_KEPT_DAYS!, audit: values.FAIRLEAD_AUDIT_KEPT_DAYS! },

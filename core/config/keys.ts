@@ -167,6 +167,14 @@ export const KEYS = {
     schema: wholeNumber(1024, 64 * 1024 * 1024), expects: 'a whole number of bytes from 1024 to 67108864', example: '1048576', default: '1048576',
     description: 'The largest request body that is read.',
   }),
+  FAIRLEAD_CALLS_AT_ONCE: key({
+    schema: wholeNumber(1, 1000), expects: 'a whole number from 1 to 1000', example: '16', default: '16',
+    description: 'Calls of tools that a process works on at the same time; those that wait for their server don\'t count. More of them make it no faster, and everybody later.',
+  }),
+  FAIRLEAD_CALLS_BURST: key({
+    schema: wholeNumber(0, 10_000), expects: 'a whole number from 0 to 10000', example: '256', default: '256',
+    description: 'Calls of tools that may come in at once beyond what a process works on and has in line: a burst, which it works off if it can within a quarter of a second. More are a flood, of which it refuses with `OVERLOADED` what it can\'t do, the oldest of whoever brings the most.',
+  }),
   FAIRLEAD_CALLS_KEPT_DAYS: key({
     schema: wholeNumber(2, 3650), expects: 'a whole number of days from 2 to 3650', example: '30', default: '90',
     description: 'How long the operator keeps records of calls. They go by the week, so some stay for up to seven days more. Stored arguments and results go after a day in any case.',

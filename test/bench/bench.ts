@@ -11,7 +11,7 @@ import { readProfile, type TimeSpent } from './cpu-profile.js';
 import type { DirectAnswers } from './direct.js';
 import type { KeyedCall, LoadAnswers, Login } from './load.js';
 import type { ServerAnswers } from './mcp-server.js';
-import type { Plan } from './plan.js';
+import type { OverloadPlan, Plan } from './plan.js';
 import { quantile, type Leg } from './statistics.js';
 
 /** The ways of calling that are compared: the SDK's client, `callTool`, and `callTool` with an idempotency key. */
@@ -22,6 +22,23 @@ export type Way = (typeof WAYS)[number];
 export interface Comparisons {
   callers: number;
   turns: Record<Way, Leg[]>;
+}
+
+/** What a flood of calls does, in one round. */
+export interface OverloadRound {
+  /** Before it: as many callers as keep the process busy, each with one call at a time. */
+  normal: Leg;
+  /** Calls a second that came in. */
+  rate: number;
+  accepted: { perSecond: number; median: number; p99: number };
+  refused: { perSecond: number; median: number; p99: number };
+  /** Calls a second that weren't made, since their callers waited to be refused. */
+  heldBack: number;
+  /** Somebody else, who makes one call at a time meanwhile. */
+  modest: { calls: number; refused: number; median: number };
+  /** In the second after it, as before it. */
+  after: Leg;
+  sentLateMs: number;
 }
 
 /** Resident memory of the API process in MiB. */
@@ -100,6 +117,41 @@ export class Bench {
     return all;
   }
 
+  /** Results of a mebibyte, one caller, side by side. */
+  async large({ rounds, turnMs: ms, warmUpMs, maxCalls }: Plan): Promise<Record<'direct' | 'through', Leg[]>> {
+    const turns: Record<'direct' | 'through', Leg[]> = { direct: [], through: [] };
+    const bounds = { callers: 1, warmUpMs, ms, maxCalls, large: true };
+    for (let round = 0; round < rounds; round++) {
+      for (const way of round % 2 === 0 ? ['direct', 'through'] as const : ['through', 'direct'] as const) turns[way].push(legOf(await this.#turn(way, bounds)));
+    }
+    return turns;
+  }
+
+  /** Four times as many calls as the process can do, from callers who don't wait for each other, between normal times. */
+  async overload({ rounds, callers, ms, maxCalls }: OverloadPlan, progress: (text: string) => void): Promise<OverloadRound[]> {
+    const logins = await this.catalog.enroll(3);
+    const [modest] = await this.catalog.enroll(1) as [Login];
+    await this.#through([...logins, modest], { callers: 1, warmUpMs: 0, ms: 10_000, maxCalls: 8 }, false);
+    const all: OverloadRound[] = [];
+    for (let round = 0; round < rounds; round++) {
+      progress(`a flood, round ${round + 1} of ${rounds}`);
+      const normal = legOf(await this.#through([this.#login], { callers, warmUpMs: 300, ms, maxCalls }, false));
+      const rate = 4 * normal.perSecond;
+      const { flood, modest: aside, byLogin, distinctIds, faults, heldBack, sentLateMs } = await this.load.ask('flood', { ...this.#target(), logins, modest, rate, ms });
+      for (const [login, calls] of byLogin) this.#count(login, calls);
+      const accepted = flood.accepted.length + aside.accepted.length;
+      this.#madeThrough += accepted;
+      this.#distinctIds += distinctIds;
+      this.#noteFaults(faults);
+      const after = legOf(await this.#through([this.#login], { callers, warmUpMs: 0, ms: Math.min(ms, 1000), maxCalls }, false));
+      all.push({
+        normal, rate, after, sentLateMs, heldBack: heldBack / (ms / 1000), accepted: flowOf(flood.accepted, ms), refused: flowOf(flood.refused, ms),
+        modest: { calls: aside.accepted.length + aside.refused.length, refused: aside.refused.length, median: quantile(aside.accepted, 0.5) },
+      });
+    }
+    return all;
+  }
+
   /** Makes many enrollments, starts the API anew, calls each of them once, and looks at its memory. */
   async memory(sessions: number): Promise<Memory> {
     const afterRounds = await this.api.residentMiB();
@@ -137,17 +189,17 @@ export class Bench {
     this.catalog = new Catalog(this.api.url, await this.api.adminToken());
   }
 
-  #turn(way: Way, bounds: Bounds): Promise<Run> {
+  #turn(way: Way, bounds: Bounds & { large?: boolean }): Promise<Run> {
     return way === 'direct' ? this.#directly(bounds) : this.#through([this.#login], bounds, way === 'keyed');
   }
 
-  async #directly(bounds: Bounds): Promise<Run> {
+  async #directly(bounds: Bounds & { large?: boolean }): Promise<Run> {
     const run = await this.direct.ask('run', { ...bounds, url: this.serverUrl, login: DIRECT_LOGIN });
     this.#count(DIRECT_LOGIN, run.calls);
     return this.#noted(run);
   }
 
-  async #through(logins: Login[], bounds: Bounds, keyed: boolean): Promise<Run> {
+  async #through(logins: Login[], bounds: Bounds & { large?: boolean }, keyed: boolean): Promise<Run> {
     const cpu = await this.api.cpuMicros();
     const run = await this.load.ask('run', { ...bounds, ...this.#target(), logins, keyed });
     run.cpuMicros = (await this.api.cpuMicros() - cpu) / run.calls;
@@ -168,12 +220,20 @@ export class Bench {
   }
 
   #noted(run: Run): Run {
-    this.#answerFaults.count += run.faults.count;
-    if (this.#answerFaults.examples.length < 5) this.#answerFaults.examples.push(...run.faults.examples);
+    this.#noteFaults(run.faults);
     return run;
+  }
+
+  #noteFaults({ count, examples }: Run['faults']): void {
+    this.#answerFaults.count += count;
+    if (this.#answerFaults.examples.length < 5) this.#answerFaults.examples.push(...examples);
   }
 }
 
 function legOf({ latencies, perSecond, cpuMicros }: Run): Leg {
   return { median: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), perSecond, cpuMicros };
+}
+
+function flowOf(took: Float64Array, ms: number): OverloadRound['accepted'] {
+  return { perSecond: took.length / (ms / 1000), median: quantile(took, 0.5), p99: quantile(took, 0.99) };
 }

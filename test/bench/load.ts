@@ -1,6 +1,8 @@
 import { Pool } from 'undici';
+import { callBody, faultOf, post } from './call-request.js';
 import { runCallers, type Bounds, type Run } from './callers.js';
 import { answerQuestions } from './child-program.js';
+import { flood, type FloodResult, type FloodRun } from './flood.js';
 import { nonceOf } from './nonces.js';
 
 /** Somebody with an enrollment, and the token that they call with. */
@@ -19,6 +21,8 @@ export interface LoadRun extends Bounds {
   logins: Login[];
   /** Whether each call has an idempotency key. */
   keyed: boolean;
+  /** Results of a mebibyte. */
+  large?: boolean;
 }
 
 /** What calling through the API gave. */
@@ -46,13 +50,13 @@ export interface Repetition {
 }
 
 /** What this program answers. */
-export type LoadAnswers = { run: (run: LoadRun) => Promise<LoadResult>; repeat: (repetition: Repetition) => Promise<string[]> };
+export type LoadAnswers = { run: (run: LoadRun) => Promise<LoadResult>; repeat: (repetition: Repetition) => Promise<string[]>; flood: (run: FloodRun) => Promise<FloodResult> };
 
 const KEPT_FOR_REPETITION = 5;
 let sequence = 0;
 
 // A load generator with keep-alive, in a process of its own.
-async function run({ url, document, connectionType, logins, keyed, ...bounds }: LoadRun): Promise<LoadResult> {
+async function run({ url, document, connectionType, logins, keyed, large = false, ...bounds }: LoadRun): Promise<LoadResult> {
   const pool = new Pool(url, { connections: bounds.callers, pipelining: 1 });
   const ids = new Set<string>();
   const made: KeyedCall[] = [];
@@ -61,8 +65,9 @@ async function run({ url, document, connectionType, logins, keyed, ...bounds }: 
       const login = logins[index % logins.length]!;
       const nonce = nonceOf(login.login, sequence++);
       const key = keyed ? `bench-${process.pid}-${nonce}` : null;
-      const answer = await post(pool, login.token, body(document, connectionType, login, nonce, key));
-      const fault = faultOf(answer, nonce);
+      const args = { nonce, ...(large && { large }) };
+      const answer = await post(pool, login.token, callBody(document, connectionType, login, args, key));
+      const fault = faultOf(answer, args);
       if (fault !== null) return fault;
       const { id } = answer.data!.callTool.toolCall!;
       ids.add(id);
@@ -81,8 +86,8 @@ async function repeat({ url, document, connectionType, calls }: Repetition): Pro
   try {
     const faults: string[] = [];
     for (const { login, nonce, key, id } of calls) {
-      const answer = await post(pool, login.token, body(document, connectionType, login, nonce, key));
-      const fault = faultOf(answer, nonce);
+      const answer = await post(pool, login.token, callBody(document, connectionType, login, { nonce }, key));
+      const fault = faultOf(answer, { nonce });
       if (fault !== null) faults.push(fault);
       else if (answer.data!.callTool.toolCall!.id !== id) faults.push(`the key ${key} gave another call`);
     }
@@ -92,30 +97,4 @@ async function repeat({ url, document, connectionType, calls }: Repetition): Pro
   }
 }
 
-interface Answer {
-  errors?: { message: string }[];
-  data?: { callTool: { toolCall: { id: string; status: string; content: { text?: string }[] | null; error: unknown } | null; userErrors: { code: string; message: string }[] } };
-}
-
-function body(query: string, connectionType: string, login: Login, nonce: string, idempotencyKey: string | null): string {
-  const input = { connectionType, enrollmentId: login.enrollmentId, tool: 'echo', arguments: { nonce }, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
-  return JSON.stringify({ query, operationName: 'CallTool', variables: { input } });
-}
-
-async function post(pool: Pool, token: string, text: string): Promise<Answer> {
-  const { statusCode, body: answer } = await pool.request({
-    path: '/graphql', method: 'POST', body: text, headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-  });
-  const parsed = await answer.json() as Answer;
-  return statusCode === 200 ? parsed : { errors: [{ message: `HTTP ${statusCode}: ${JSON.stringify(parsed)}` }] };
-}
-
-function faultOf({ errors, data }: Answer, nonce: string): string | null {
-  if (errors !== undefined || data === undefined) return `the request failed: ${errors?.[0]?.message}`;
-  const { toolCall, userErrors } = data.callTool;
-  if (userErrors.length > 0 || toolCall === null) return `the call was refused: ${userErrors[0]?.code} ${userErrors[0]?.message}`;
-  if (toolCall.status !== 'SUCCEEDED') return `the call ended as ${toolCall.status}: ${JSON.stringify(toolCall.error)}`;
-  return toolCall.content?.[0]?.text === JSON.stringify({ nonce }) ? null : `the nonce ${nonce} didn't come back: ${JSON.stringify(toolCall.content)}`;
-}
-
-answerQuestions({ run, repeat } satisfies LoadAnswers);
+answerQuestions({ run, repeat, flood } satisfies LoadAnswers);

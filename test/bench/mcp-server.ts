@@ -1,6 +1,6 @@
 import { startMinimal } from '#test/support/mcp-servers/minimal.js';
 import { answerQuestions } from './child-program.js';
-import { credentialOf, loginOf } from './nonces.js';
+import { credentialOf, loginOf, resultOf } from './nonces.js';
 
 /** What the server saw of calls. */
 export interface SeenCalls {
@@ -22,6 +22,7 @@ const credentials = new Map<string, string>();
 
 const server = await startMinimal({
   keepLog: false,
+  text: (args) => resultOf(args as { nonce: string }),
   credential: { header: 'Authorization', value: (value) => value.startsWith('Bearer bench-') },
   onCall: ({ nonce }, { authorization }) => {
     const login = loginOf(String(nonce));

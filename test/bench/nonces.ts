@@ -13,6 +13,14 @@ export function nonceOf(login: string, sequence: number): string {
   return `${login}:${sequence}`;
 }
 
+/** A large result: rows as a database gives them, about a mebibyte with what is around it on the wire. */
+const ROWS = Array.from({ length: 9_450 }, (_, row) => JSON.stringify({ id: row, name: `item ${row}`, price: row / 7, stock: [row % 3, row % 5], note: 'kept "dry"' })).join('\n');
+
+/** What a tool answers to these arguments, as text. */
+export function resultOf(args: { nonce: string; large?: boolean }): string {
+  return args.large === true ? `${args.nonce}\n${ROWS}` : JSON.stringify(args);
+}
+
 /** Whose nonce it is. */
 export function loginOf(nonce: string): string {
   return nonce.slice(0, nonce.lastIndexOf(':'));

@@ -1,5 +1,16 @@
 import type { PagePlan } from './page.js';
 
+/** A flood of calls. */
+export interface OverloadPlan {
+  rounds: number;
+  /** As many as keep the process busy. */
+  callers: number;
+  /** Of the flood, and of the normal time before it. */
+  ms: number;
+  /** At most so many calls in each normal time. */
+  maxCalls: number;
+}
+
 /** How long the benchmark takes, and what it looks at. */
 export interface Plan {
   /** Numbers of callers that are compared. */
@@ -15,14 +26,16 @@ export interface Plan {
   maxCalls: number;
   /** Enrollments that are each called once, for the memory of their sessions. */
   sessions: number;
+  overload: OverloadPlan;
   page: PagePlan;
   profile: 'WHEN_MISSED' | 'ALWAYS' | 'NEVER';
 }
 
 const PAGE: PagePlan = { types: 5000, toolsOfType: 10, enrollmentsOfType: 3, schemaBytes: 1024, first: 50, warmUp: 60, pages: 200 };
-const FULL: Plan = { callers: [1, 16], rounds: 7, turnMs: 1300, warmUpMs: 200, settleMs: 8000, maxCalls: Infinity, sessions: 1000, page: PAGE, profile: 'WHEN_MISSED' };
-const QUICK: Plan = { ...FULL, rounds: 4, turnMs: 700, settleMs: 4000, sessions: 200, page: { ...PAGE, types: 1000, warmUp: 30, pages: 60 } };
-const SMOKE: Plan = { ...FULL, rounds: 1, turnMs: 5000, warmUpMs: 0, settleMs: 0, maxCalls: 40, sessions: 20, page: { ...PAGE, types: 60, warmUp: 1, pages: 2 }, profile: 'NEVER' };
+const OVERLOAD: OverloadPlan = { rounds: 3, callers: 16, ms: 4000, maxCalls: Infinity };
+const FULL: Plan = { callers: [1, 16], rounds: 7, turnMs: 1300, warmUpMs: 200, settleMs: 8000, maxCalls: Infinity, sessions: 1000, overload: OVERLOAD, page: PAGE, profile: 'WHEN_MISSED' };
+const QUICK: Plan = { ...FULL, rounds: 4, turnMs: 700, settleMs: 4000, sessions: 200, overload: { ...OVERLOAD, rounds: 2, ms: 2000 }, page: { ...PAGE, types: 1000, warmUp: 30, pages: 60 } };
+const SMOKE: Plan = { ...FULL, rounds: 1, turnMs: 5000, warmUpMs: 0, settleMs: 0, maxCalls: 40, sessions: 20, overload: { rounds: 1, callers: 16, ms: 300, maxCalls: 200 }, page: { ...PAGE, types: 60, warmUp: 1, pages: 2 }, profile: 'NEVER' };
 
 /** The help that `--help` prints. */
 export const USAGE = `npm run bench -- [--quick | --smoke] [--profile | --no-profile] [--rounds <number>] [--sessions <number>]

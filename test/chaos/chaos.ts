@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,11 +7,11 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/postgres/emb
 import { migrate } from '#core/store/migrate.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { ChildProgram } from '#test/bench/child-program.js';
-import { REDIRECT_URI } from '#test/support/oauth-servers/journey.js';
 import type { AuthorizationServerAnswers } from './authorization-server.js';
 import { keepCalling, type MadeCall } from './callers.js';
 import { Chance } from './chance.js';
 import { disturb, type Fault } from './disturbance.js';
+import { fleetSettings, freePort } from './fleet.js';
 import { FleetProcess } from './fleet-process.js';
 import type { FlappingServersAnswers } from './flapping-servers.js';
 import { settled, type Evidence } from './judge.js';
@@ -68,7 +67,7 @@ export class Chaos {
     const ring = KeyRing.generateEntry();
     const scene = await setScene(postgres.url, ring, people, { guarded: mcpUrl, flapping }, provider);
     const ports = [await freePort(), await freePort()];
-    const env = environment(postgres.url, ring);
+    const env = fleetSettings(postgres.url, ring);
     const fleet = [
       ...ports.map((port, index) => new FleetProcess(`api ${index + 1}`, 'api', { ...env, PORT: String(port) })),
       ...[1, 2].map((number) => new FleetProcess(`operator ${number}`, 'operator', env)),
@@ -145,21 +144,4 @@ export class Chaos {
     const answered = this.#calls.filter(({ answers }) => answers.length > 0).length;
     return `${Math.max(0, Math.round((until - Date.now()) / 1000))} s to go: ${this.#faults.length} kills and pauses, ${answered} calls answered`;
   }
-}
-
-/** Settings of the whole fleet. The consents' redirect URI is the public URL's, and nobody goes there. */
-function environment(databaseUrl: string, ring: string): Record<string, string> {
-  return {
-    DATABASE_URL: databaseUrl, FAIRLEAD_KEYS: ring, FAIRLEAD_PUBLIC_URL: new URL(REDIRECT_URI).origin, FAIRLEAD_EGRESS_ALLOW: '127.0.0.1', FAIRLEAD_METRICS_PORT: 'off',
-    FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:1', FAIRLEAD_OIDC_AUDIENCE: 'nobody', FAIRLEAD_LOG_LEVEL: 'warn', FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '5000',
-  };
-}
-
-/** A port that an API keeps through all its lives. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -12,6 +12,11 @@ export class FleetProcess {
 
   constructor(readonly name: string, private readonly command: 'api' | 'operator', private readonly env: Readonly<Record<string, string>>) {}
 
+  /** Of its present life. */
+  get pid(): number {
+    return this.#child!.pid;
+  }
+
   /** Resolves when it works. */
   async start(): Promise<void> {
     const child = startChild([process.execPath, DOOR, this.command], { env: { PATH: process.env['PATH'], ...this.env } });

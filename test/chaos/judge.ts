@@ -1,7 +1,6 @@
 import type { Presented } from './authorization-server.js';
-import type { MadeCall } from './callers.js';
+import { answers, executions, type CallEvidence, type CallingLogin } from './call-judge.js';
 import type { Fault } from './disturbance.js';
-import type { Sighting } from './sightings.js';
 
 /** A change of what an enrollment's conditions say, as the database noted it. Times in milliseconds, by the machine's clock. */
 export interface StatusChange {
@@ -21,32 +20,17 @@ export interface EndState {
   message: string;
 }
 
-/** A record of a call. */
-export interface CallRecord {
-  id: string;
-  callerId: string;
-  enrollmentId: string;
-  status: string;
-}
-
 /** A login in the eyes of the judge. */
-export interface JudgedLogin {
-  name: string;
-  enrollmentId: string;
-  memberId: string;
-  credential: string;
+export interface JudgedLogin extends CallingLogin {
   method: 'OAUTH' | 'ACCESS_TOKEN';
 }
 
 /** Everything that was seen of a run, each by those who can't be wrong about it: the provider's log, the servers, the callers, the database. */
-export interface Evidence {
+export interface Evidence extends CallEvidence {
   logins: readonly JudgedLogin[];
   faults: readonly Fault[];
   presented: readonly Presented[];
   changes: readonly StatusChange[];
-  sightings: readonly Sighting[];
-  calls: readonly MadeCall[];
-  records: readonly CallRecord[];
   ends: readonly EndState[];
 }
 
@@ -58,7 +42,7 @@ const COMES_TO_LIGHT_WITHIN_MS = 60_000;
 
 /** What is wrong, in sentences; empty if everything held. Pure. */
 export function judge(evidence: Evidence): string[] {
-  return [...presentations(evidence), ...losses(evidence), ...answers(evidence), ...executions(evidence), ...ends(evidence)];
+  return [...presentations(evidence), ...losses(evidence), ...answers(evidence), ...executions(evidence), ...unexplained(evidence), ...ends(evidence)];
 }
 
 /** When an answer to a refresh of this enrollment went on record as lost. */
@@ -100,47 +84,11 @@ function losses({ logins, changes, faults }: Evidence): string[] {
   });
 }
 
-function answers({ calls, records, logins, changes }: Evidence): string[] {
-  const byId = new Map(records.map((record) => [record.id, record]));
+/** Only a loss leaves a login that a person must see to. */
+function unexplained({ calls, logins, changes }: Evidence): string[] {
   const byName = new Map(logins.map((login) => [login.name, login]));
-  const wrongs: string[] = [];
-  for (const { login: name, nonce, key, answers: given } of calls) {
-    const login = byName.get(name)!;
-    if (new Set(given.flatMap(({ call }) => call?.id ?? [])).size > 1) wrongs.push(`The key of ${nonce} gave several calls.`);
-    for (const { call, code, message } of given) {
-      if (code !== null && /INTERNAL|NO_DATA|NOTHING/.test(code)) wrongs.push(`${nonce} was answered with a fault of ours: ${code} ${message}`);
-      if (code === 'ACTION_REQUIRED' && lossesOf(changes, login.enrollmentId).length === 0) wrongs.push(`${nonce} was refused with ACTION_REQUIRED, and no ${LOST} is on record: ${message}`);
-      if (call === null) continue;
-      if (call.status === 'SUCCEEDED' && call.text !== nonce) wrongs.push(`${nonce} was answered with ${JSON.stringify(call.text)}.`);
-      const record = byId.get(call.id);
-      if (record === undefined) wrongs.push(`${nonce} was answered as ${call.id}, and isn't on record.`);
-      else if (record.callerId !== login.memberId || record.enrollmentId !== login.enrollmentId) wrongs.push(`${nonce} is on record as somebody else's call.`);
-      else if (!stands(record.status, call.status, key !== null)) wrongs.push(`${nonce} was answered as ${call.status}${key === null ? '' : ', with a key'}, and is on record as ${record.status}.`);
-    }
-  }
-  for (const { id, status } of records) if (status === 'RUNNING') wrongs.push(`The call ${id} is on record as RUNNING, and nobody runs it any more.`);
-  return wrongs;
-}
-
-/** A process that dies may take the ends of its last calls without a key with it; that they were made stays on record. */
-function stands(recorded: string, answered: string, keyed: boolean): boolean {
-  return recorded === answered || answered === 'RUNNING' || (!keyed && recorded === 'OUTCOME_UNKNOWN');
-}
-
-/** No call ran twice, and each came with the credential of the login that made it. */
-function executions({ sightings, calls, logins }: Evidence): string[] {
-  const loginOf = new Map(calls.map(({ nonce, login }) => [nonce, logins.find(({ name }) => name === login)!]));
-  const seen = new Set<string>();
-  const wrongs: string[] = [];
-  for (const { nonce, credential } of sightings) {
-    if (seen.has(nonce)) wrongs.push(`${nonce} ran twice.`);
-    seen.add(nonce);
-    if (loginOf.get(nonce)?.credential !== credential) wrongs.push(`${nonce} reached its server with another credential than its login's.`);
-  }
-  for (const { nonce, answers: given } of calls) {
-    if (given.some(({ call }) => call?.status === 'SUCCEEDED') && !seen.has(nonce)) wrongs.push(`${nonce} was answered as SUCCEEDED, and no server saw it.`);
-  }
-  return wrongs;
+  return calls.filter(({ login }) => lossesOf(changes, byName.get(login)!.enrollmentId).length === 0).flatMap(({ nonce, answers: given }) =>
+    given.filter(({ code }) => code === 'ACTION_REQUIRED').map(({ message }) => `${nonce} was refused with ACTION_REQUIRED, and no ${LOST} is on record: ${message}`));
 }
 
 function ends({ ends: states, changes, logins }: Evidence): string[] {

@@ -28,7 +28,8 @@ export interface Scene {
 
 const OAUTH_TYPE = 'guarded';
 const HEALTH = { intervalSeconds: 5, timeoutSeconds: 5 };
-const MESSAGE = { ...ECHO, inputSchema: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] } };
+/** The tool that gives its message back. */
+export const MESSAGE = { ...ECHO, inputSchema: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] } };
 
 /** The credential that somebody sends to the flapping server of this number. */
 export function credentialOf(person: string, server: number): string {
@@ -65,7 +66,8 @@ export async function setScene(
   }
 }
 
-async function tokenOf(world: CallWorld, { memberId }: Caller, name: string): Promise<string> {
+/** A personal token of somebody. */
+export async function tokenOf(world: CallWorld, { memberId }: Caller, name: string): Promise<string> {
   const { secret, hash, prefix } = mintToken();
   await world.store.tokens.insert({ kind: 'PERSONAL', teamId: world.team.id, memberId, creatorId: memberId, voucherIds: [], name, prefix, hash, expiresAt: null });
   return secret;

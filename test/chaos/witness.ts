@@ -1,5 +1,6 @@
 import { Pool } from 'pg';
-import type { CallRecord, EndState, StatusChange } from './judge.js';
+import type { CallRecord } from './call-judge.js';
+import type { EndState, StatusChange } from './judge.js';
 
 /** Notes in the database, by a trigger of its own, what the conditions of enrollments say over time, and reads what stands there. */
 export class Witness {

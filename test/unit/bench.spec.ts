@@ -1,14 +1,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Comparisons, Memory } from '#test/bench/bench.js';
+import type { Comparisons, Memory, OverloadRound } from '#test/bench/bench.js';
 import { runCallers } from '#test/bench/callers.js';
 import { contractDocument } from '#test/bench/contract-document.js';
 import { wrongs, type Books } from '#test/bench/correctness.js';
 import { IDLE, readProfile } from '#test/bench/cpu-profile.js';
 import { credentialOf, loginOf, nonceOf } from '#test/bench/nonces.js';
+import { overloadText, overloadVerdicts } from '#test/bench/overload-report.js';
 import { planOf } from '#test/bench/plan.js';
-import { comparisonText, verdictsOn } from '#test/bench/report.js';
+import { comparisonText, largeVerdict, verdictsOn } from '#test/bench/report.js';
 import { compare, median, quantile, type Leg } from '#test/bench/statistics.js';
 
 const leg = (milliseconds: number, perSecond: number): Leg => ({ median: milliseconds, p99: milliseconds * 3, perSecond, cpuMicros: 100 });
@@ -40,6 +41,25 @@ describe('verdicts', () => {
 
   test('memory has no verdict where fewer sessions were opened than the target speaks of', () => {
     expect(verdictsOn([], memory(400, 200))).toEqual([]);
+  });
+
+  test('results of a mebibyte: the ratio of medians', () => {
+    expect(largeVerdict({ direct: [leg(10, 100)], through: [leg(25, 40)] }).met).toBe(true);
+    expect(largeVerdict({ direct: [leg(10, 100)], through: [leg(26, 40)] })).toMatchObject({ value: '2.60×', met: false });
+  });
+
+  const round = (p99: number, after: number, refused = 100): OverloadRound => ({
+    normal: leg(10, 1000), rate: 4000, accepted: { perSecond: 900, median: 12, p99 }, refused: { perSecond: refused, median: 250, p99: 260 }, heldBack: 2000,
+    modest: { calls: 50, refused: 1, median: 9 }, after: leg(after, 1000), sentLateMs: 3,
+  });
+
+  test('overload: typed errors, the p99 of what is accepted, and the second after, each beside the normal time of its round', () => {
+    const met = (rounds: OverloadRound[]): boolean[] => overloadVerdicts(rounds).map((one) => one.met);
+    expect(met([round(59, 15)])).toEqual([true, true, true, true]);
+    expect(met([round(60, 10)])).toEqual([true, false, true, true]);
+    expect(met([round(40, 16)])).toEqual([true, true, false, false]);
+    expect(met([round(40, 10), round(40, 10, 0)])).toEqual([false, true, true, true]);
+    expect(overloadText([round(40, 10)])).toMatch(/accepted +900 +12\.00 ms +40\.00 ms[^]*held back, their callers waiting +2000[^]*2\.0 % refused/);
   });
 
   test('the table shows every way of calling', () => {

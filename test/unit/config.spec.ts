@@ -36,7 +36,7 @@ describe('Without any setting', () => {
   test('fairlead dev runs locally on the defaults of the contract', () => {
     expect(loadConfig({}, 'dev')).toEqual({
       mode: 'dev', localMode: true, host: '127.0.0.1', port: 4000, publicUrl: null, clientMetadataUrl: null, returnOrigins: [], corsOrigins: [], stateDir: resolve('.fairlead'), databaseUrl: null, databasePoolSize: 10,
-      migrateOnStart: true, keys: null, keysFile: null, keptDays: { calls: 90, audit: 400 }, egressAllow: '', oidc: null, mirror: null, metrics: null, operatorHeartbeatMs: 5000, traces: null, logLevel: 'info', introspection: true, bodyLimitBytes: 1_048_576,
+      migrateOnStart: true, keys: null, keysFile: null, keptDays: { calls: 90, audit: 400 }, egressAllow: '', oidc: null, mirror: null, metrics: null, operatorHeartbeatMs: 5000, traces: null, logLevel: 'info', introspection: true, bodyLimitBytes: 1_048_576, calls: { atOnce: 16, burst: 256 },
       shutdownTimeoutMs: 10_000, searchPath: '/usr/bin:/bin', warnings: [],
     });
   });

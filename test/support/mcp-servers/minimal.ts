@@ -10,6 +10,8 @@ export interface MinimalOptions {
   stateful?: boolean;
   /** Keep what was seen; off for benchmarks that only count. */
   keepLog?: boolean;
+  /** What a tool answers, as text; its arguments by default. */
+  text?: (args: Record<string, unknown>) => string;
   /** Hears of each call of a tool before it is answered. */
   onCall?: (args: Record<string, unknown>, headers: IncomingHttpHeaders) => void;
 }
@@ -32,7 +34,7 @@ const TOOLS = [
 /**
  * The smallest server of the legacy era: hand-written, answers JSON only, one tool (`echo`). Lean, since the benchmark measures against it.
  */
-export async function startMinimal({ credential, stateful = false, keepLog = true, onCall }: MinimalOptions = {}): Promise<MinimalServer> {
+export async function startMinimal({ credential, stateful = false, keepLog = true, text: textOf = JSON.stringify, onCall }: MinimalOptions = {}): Promise<MinimalServer> {
   const seen: SeenRequest[] = [];
   const counts = { calls: 0, withCredential: 0, requests: 0 };
   const sessions = new Set<string>();
@@ -70,7 +72,7 @@ export async function startMinimal({ credential, stateful = false, keepLog = tru
         counts.calls++;
         if (wanted !== undefined) counts.withCredential++;
         onCall?.(args, request.headers);
-        return reply({ content: [{ type: 'text', text: JSON.stringify(args) }] });
+        return reply({ content: [{ type: 'text', text: textOf(args) }] });
       }
       default: return sendJson(response, 200, { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
     }
