@@ -37,6 +37,7 @@ import { Tokens } from './tokens.js';
 import { ToolCalls } from './tool-calls.js';
 import { Tools } from './tools.js';
 import { TypeLooks } from './type-looks.js';
+import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -44,6 +45,8 @@ export interface StoreOptions {
   url: string;
   /** Connections at the most. */
   poolSize: number;
+  /** Statements may take as long as they like: for migrations. */
+  patient?: true;
   /** Called with each SQL statement; tests count statements with it. */
   onStatement?: (sql: string) => void;
 }
@@ -135,7 +138,10 @@ export class Store extends Repositories {
       installExtensions: false,
       uuidExtension: 'pgcrypto',
       ...(options.onStatement === undefined ? {} : { logging: ['query'], logger: new StatementListener(options.onStatement) }),
-      extra: { connectionTimeoutMillis: 10_000, statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
+      extra: {
+        connectionTimeoutMillis: 10_000, keepAlive: true,
+        ...(options.patient === true ? {} : { Client: WatchedClient, statement_timeout: STATEMENT_TIMEOUT_MS, idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS }),
+      },
     });
     await dataSource.initialize();
     return new Store(dataSource);
