@@ -51,6 +51,11 @@ export interface StoreOptions {
   onStatement?: (sql: string) => void;
 }
 
+/**
+ * A transaction in which nothing happens for so long belongs to a process that stands still, since none waits for the network: what it has locked is given to those who wait,
+ * well before their own time is over.
+ */
+const STANDSTILL_MS = STATEMENT_TIMEOUT_MS / 3;
 /** Of a transaction that is the victim of deadlocks. */
 const ATTEMPTS = 3;
 
@@ -140,7 +145,7 @@ export class Store extends Repositories {
       ...(options.onStatement === undefined ? {} : { logging: ['query'], logger: new StatementListener(options.onStatement) }),
       extra: {
         connectionTimeoutMillis: 10_000, keepAlive: true,
-        ...(options.patient === true ? {} : { Client: WatchedClient, statement_timeout: STATEMENT_TIMEOUT_MS, idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS }),
+        ...(options.patient === true ? {} : { Client: WatchedClient, statement_timeout: STATEMENT_TIMEOUT_MS, idle_in_transaction_session_timeout: STANDSTILL_MS }),
       },
     });
     await dataSource.initialize();
