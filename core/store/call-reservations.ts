@@ -5,6 +5,7 @@ import { Grouped } from './grouped.js';
 import { HeldClient } from './held-client.js';
 import { CALL_NAMES, callRecordset, recordOf, type ToolCallEnd } from './tool-calls.js';
 import { storable } from './storable.js';
+import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
 /** A claim on an idempotency key. */
 export interface KeyClaim {
@@ -88,7 +89,7 @@ export class CallReservations {
   /** `url` is a `postgres://` URL. Connects when it is first used. */
   constructor(url: string) {
     this.#pool = new Pool({
-      connectionString: url, max: LOOK_UPS, application_name: 'fairlead keys of calls', connectionTimeoutMillis: 10_000, statement_timeout: 30_000, keepAlive: true,
+      connectionString: url, max: LOOK_UPS, application_name: 'fairlead keys of calls', connectionTimeoutMillis: 10_000, statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true, Client: WatchedClient,
     });
     // A connection that breaks while idle is replaced with the next use, which reports what is wrong.
     this.#pool.on('error', () => undefined);

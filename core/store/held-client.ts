@@ -1,4 +1,5 @@
 import { Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg';
+import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
 /** What {@link HeldClient} connects with. */
 export interface HeldClientOptions {
@@ -22,7 +23,7 @@ export class HeldClient {
   /** Connects when it is first used. */
   constructor({ url, name, setUp }: HeldClientOptions) {
     this.#setUp = setUp;
-    this.#pool = new Pool({ connectionString: url, max: 1, application_name: name, connectionTimeoutMillis: 10_000, statement_timeout: 30_000, keepAlive: true });
+    this.#pool = new Pool({ connectionString: url, max: 1, application_name: name, connectionTimeoutMillis: 10_000, statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true, Client: WatchedClient });
     this.#pool.on('error', () => undefined);
   }
 

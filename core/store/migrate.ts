@@ -13,11 +13,10 @@ export class SchemaTooNew extends Error {
  * Newer, unknown migrations are fine (expand, then contract: version N-1 runs on N's schema), unless the schema says that it needs a newer program.
  */
 export async function migrate(url: string): Promise<string[]> {
-  const store = await Store.open({ url, poolSize: 2 });
+  const store = await Store.open({ url, poolSize: 2, patient: true });
   try {
     const lock = store.dataSource.createQueryRunner();
     try {
-      await lock.query('set statement_timeout = 0');
       await lock.query('select pg_advisory_lock($1)', [LOCK]);
       await refuseNewerSchema(store);
       const ran = await store.dataSource.runMigrations({ transaction: 'each' });

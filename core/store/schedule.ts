@@ -48,8 +48,9 @@ export const DUE_CHANNEL = 'fairlead_due';
 
 /** A worker that has been silent for so long is dead, in milliseconds. */
 export const DEAD_AFTER_MS = 15_000;
-/** Longer than any run may take: a claim that is older was lost by a worker that still lives. */
-const LOST_AFTER = `interval '120 seconds'`;
+/** Longer than any run may take, in milliseconds: a claim that is older was lost by a worker that still lives. */
+export const LOST_AFTER_MS = 120_000;
+const LOST_AFTER = `interval '${LOST_AFTER_MS} milliseconds'`;
 /** Of what is due, so many are looked at for one claim. */
 const WINDOW = 1000;
 
@@ -64,9 +65,11 @@ const SOURCES: Record<ScheduledKind, string> = {
   Tombstone: `select m.id, '' as lane from mirror_objects m where m.state = 'TOMBSTONE'`,
 };
 
-/** Whether a row belongs to nobody: never claimed, or by a worker that is dead or has lost it. `deadAfter` is a parameter, in milliseconds. */
+/** Whether a process is believed to live. `deadAfter` is a parameter, in milliseconds. */
+const alive = (deadAfter: string): string => `p.heartbeat_at > clock_timestamp() - ${deadAfter}::float8 * interval '1 millisecond'`;
+/** Whether a row belongs to nobody: never claimed, or by a worker that is dead or has lost it. */
 const free = (deadAfter: string): string => `(s.worker is null or s.claimed_at <= clock_timestamp() - ${LOST_AFTER}
-  or not exists (select from processes p where p.id = s.worker and p.heartbeat_at > clock_timestamp() - ${deadAfter}::float8 * interval '1 millisecond'))`;
+  or not exists (select from processes p where p.id = s.worker and ${alive(deadAfter)}))`;
 
 /**
  * The work queue of the operator (design section 8). PostgreSQL keeps it honest; all times are the database's.
@@ -111,13 +114,16 @@ export class Schedule {
     return adopted;
   }
 
-  /** Takes what is due and belongs to nobody: the urgent first, then the oldest, of each lane no more than there is room for. */
+  /**
+   * Takes what is due and belongs to nobody: the urgent first, then the oldest, of each lane no more than there is room for. Nothing for a worker that is itself believed to be
+   * dead, as after a pause or without its database for a while: what it took would be free again at once, for others and for itself.
+   */
   async claim({ worker, limit, kinds, perLane, running, deadAfterMs = DEAD_AFTER_MS }: ClaimRequest): Promise<Claim[]> {
     const rows = (await this.manager.query(
       `with lanes as (select * from unnest($4::text[], $5::int[]) as l (lane, running)),
        ready as (
          select s.kind, s.id, s.lane, s.urgent, s.due from reconcile_schedule s
-         where s.kind = any($7) and s.due <= clock_timestamp() and ${free('$6')} and not exists (select from lanes l where l.lane = s.lane and l.running >= $3)
+         where exists (select from processes p where p.id = $1 and ${alive('$6')}) and s.kind = any($7) and s.due <= clock_timestamp() and ${free('$6')} and not exists (select from lanes l where l.lane = s.lane and l.running >= $3)
          order by s.urgent desc, s.due limit ${WINDOW}),
        fair as (
          select r.kind, r.id, r.urgent, r.due from (select ready.*, row_number() over (partition by lane order by urgent desc, due) as place from ready) r

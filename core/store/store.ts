@@ -38,6 +38,7 @@ import { Tokens } from './tokens.js';
 import { ToolCalls } from './tool-calls.js';
 import { Tools } from './tools.js';
 import { TypeLooks } from './type-looks.js';
+import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -45,10 +46,17 @@ export interface StoreOptions {
   url: string;
   /** Connections at the most. */
   poolSize: number;
+  /** Statements may take as long as they like: for migrations. */
+  patient?: true;
   /** Called with each SQL statement; tests count statements with it. */
   onStatement?: (sql: string) => void;
 }
 
+/**
+ * A transaction in which nothing happens for so long belongs to a process that stands still, since none waits for the network: what it has locked is given to those who wait,
+ * well before their own time is over.
+ */
+const STANDSTILL_MS = STATEMENT_TIMEOUT_MS / 3;
 /** Of a transaction that is the victim of deadlocks. */
 const ATTEMPTS = 3;
 
@@ -138,7 +146,10 @@ export class Store extends Repositories {
       installExtensions: false,
       uuidExtension: 'pgcrypto',
       ...(options.onStatement === undefined ? {} : { logging: ['query'], logger: new StatementListener(options.onStatement) }),
-      extra: { connectionTimeoutMillis: 10_000, statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
+      extra: {
+        connectionTimeoutMillis: 10_000, keepAlive: true,
+        ...(options.patient === true ? {} : { Client: WatchedClient, statement_timeout: STATEMENT_TIMEOUT_MS, idle_in_transaction_session_timeout: STANDSTILL_MS }),
+      },
     });
     await dataSource.initialize();
     return new Store(dataSource);

@@ -76,7 +76,10 @@ interface Situation {
   now: Date;
 }
 
-const STORE_ATTEMPTS = 10;
+/** How long new tokens are held for a database that doesn't take them, and how often it is still asked once the process is to end. */
+const STORE_FOR_MS = 15 * 60_000;
+const LAST_ATTEMPTS = 10;
+const LONGEST_STORE_RETRY_MS = 500;
 
 /**
  * Keeps OAuth logins usable (design section 7, "Refresh"). A refresh token is presented by one caller at a time, in whichever process: the attempt is on record before it is
@@ -91,6 +94,9 @@ export class OAuthTokens {
   readonly #options: OAuthTokensOptions;
   readonly #status: StatusWriter;
   readonly #running = new Map<string, Promise<Login>>();
+  /** Enrollments whose new tokens are here and not yet in the database: their attempts aren't lost, however old they are. */
+  readonly #storing = new Set<string>();
+  #stopping = false;
   readonly #leaseMs: number;
 
   constructor(options: OAuthTokensOptions) {
@@ -125,6 +131,7 @@ export class OAuthTokens {
 
   /** Waits for what is under way, so that no answer is lost: before the store is closed. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
   }
 
@@ -150,7 +157,10 @@ export class OAuthTokens {
       switch (decideRefresh({ grant: situation.grant, now: situation.now, intent })) {
         case 'USE': return this.#login(situation);
         case 'WAIT': await delay(50 + Math.min(looks, 10) * 40 * this.#options.random()); break;
-        case 'LOST': await this.#lost(situation); break;
+        case 'LOST':
+          if (this.#storing.has(enrollmentId)) await delay(50);
+          else await this.#lost(situation);
+          break;
         case 'BACK_OFF': throw new ProviderUnavailable('The login has expired, and its provider could not renew it a moment ago. Try again.', retryAfter(situation));
         case 'CONSENT': throw await this.#over(situation, CONSENT_REQUIRED, 'The login has expired, and can\'t be renewed without its owner: sign in again with startAuthorization.');
         case 'PRESENT': {
@@ -236,11 +246,21 @@ export class OAuthTokens {
     return setup;
   }
 
-  /** Stores the new tokens, and only then hands them out. A database that doesn't answer is asked again: what was received exists nowhere else. */
+  /** Stores the new tokens, and only then hands them out. A database that doesn't answer is asked again for minutes: what was received exists nowhere else. */
   async #store(situation: Situation, attemptId: string, setup: Pick<OAuthSetup, 'client' | 'discovery'>, tokens: TokenSet): Promise<Login | null> {
-    const { store, changed, logger, orphaned } = this.#options;
+    this.#storing.add(situation.enrollment.id);
+    try {
+      return await this.#storePatiently(situation, attemptId, setup, tokens);
+    } finally {
+      this.#storing.delete(situation.enrollment.id);
+    }
+  }
+
+  async #storePatiently(situation: Situation, attemptId: string, setup: Pick<OAuthSetup, 'client' | 'discovery'>, tokens: TokenSet): Promise<Login | null> {
+    const { store, changed, clock, logger, orphaned } = this.#options;
     const { enrollment, type, credential } = situation;
-    for (let attempt = 1; ; attempt += 1) {
+    const began = clock();
+    for (let attempt = 1, last = LAST_ATTEMPTS; ; attempt += 1) {
       try {
         const stored = await this.#replace(situation, tokens);
         if (stored) break;
@@ -249,9 +269,10 @@ export class OAuthTokens {
         await orphaned({ teamId: enrollment.teamId, subjectName: subjectOf(type, enrollment), setup, tokens });
         throw new UserFault('NOT_FOUND', 'The enrollment was deleted.');
       } catch (error) {
-        if (error instanceof UserFault || attempt === STORE_ATTEMPTS) throw error;
-        logger.error({ err: error, enrollmentId: enrollment.id, attempt }, 'new tokens could not be stored yet');
-        await delay(200 * attempt);
+        if (this.#stopping) last -= 1;
+        if (error instanceof UserFault || last === 0 || clock() - began > STORE_FOR_MS) throw error;
+        if (attempt === 1) logger.error({ err: error, enrollmentId: enrollment.id }, 'new tokens could not be stored yet: it goes on being tried');
+        await delay(Math.min(100 * attempt, LONGEST_STORE_RETRY_MS));
       }
     }
     this.#options.metrics?.refreshed('success');

@@ -1,6 +1,6 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
-import { DEAD_AFTER_MS, type Claim, type Schedule, type ScheduledKind } from '#core/store/schedule.js';
+import { DEAD_AFTER_MS, LOST_AFTER_MS, type Claim, type Schedule, type ScheduledKind } from '#core/store/schedule.js';
 import type { Traces } from '#core/traces/traces.js';
 import { RunOver } from '#core/upkeep/run.js';
 import { backOffMs } from './back-off.js';
@@ -28,7 +28,9 @@ export interface WorkerOptions {
   deadlineMs?: number;
   /** How often is looked for what is due, even if nobody says so. */
   pollMs?: number;
-  /** Other workers that were silent for so long are dead: see Heartbeat. */
+  /** How soon the end of a run is stored again that the database didn't take. */
+  retryMs?: number;
+  /** Workers that were silent for so long are dead: see Heartbeat. */
   deadAfterMs?: number;
 }
 
@@ -38,8 +40,9 @@ const DEADLINE_MS = 90_000;
 const POLL_MS = 500;
 const REFILL_AT = 3 / 4;
 const STALLED_MS = 24 * 3_600_000;
-const FINISH_ATTEMPTS = 5;
-const FINISH_RETRY_MS = 1000;
+/** Of the end of a run, once the process is to end. */
+const LAST_ATTEMPTS = 5;
+const RETRY_MS = 1000;
 
 /** One run under way. */
 interface Run {
@@ -63,7 +66,7 @@ export class Worker {
   #wake: (() => void) | null = null;
 
   constructor(options: WorkerOptions) {
-    this.#options = { slots: SLOTS, perLane: PER_LANE, deadlineMs: DEADLINE_MS, pollMs: POLL_MS, deadAfterMs: DEAD_AFTER_MS, ...options };
+    this.#options = { slots: SLOTS, perLane: PER_LANE, deadlineMs: DEADLINE_MS, pollMs: POLL_MS, retryMs: RETRY_MS, deadAfterMs: DEAD_AFTER_MS, ...options };
     this.#reconcilers = new Map(options.reconcilers.map((one) => [one.kind, one]));
   }
 
@@ -188,18 +191,22 @@ export class Worker {
     return this.#finish(claim, afterMs, failures);
   }
 
-  /** A row that can't be given back now is given back later; at the latest others find it lost. */
+  /** A row that can't be given back now is given back when the database takes it; at the latest it counts as lost, and is anybody's. */
   async #finish(claim: Claim, afterMs: number | null, failures: number): Promise<void> {
-    const { schedule, logger } = this.#options;
-    for (let attempt = 1; ; attempt += 1) {
+    const { schedule, logger, clock, retryMs } = this.#options;
+    const key = { kind: claim.kind, id: claim.id };
+    const began = clock();
+    for (let attempt = 1, last = LAST_ATTEMPTS; ; attempt += 1) {
       try {
         if (afterMs === null) await schedule.forget(claim);
-        else if (!(await schedule.finish(claim, afterMs, failures))) logger.info({ kind: claim.kind, id: claim.id }, 'the end of a run came too late: somebody else has claimed its object');
+        else if (!(await schedule.finish(claim, afterMs, failures))) logger.info(key, 'the end of a run came too late: somebody else has claimed its object');
         return;
       } catch (error) {
-        logger.error({ err: error, kind: claim.kind, id: claim.id, attempt }, 'the end of a run could not be stored');
-        if (attempt >= FINISH_ATTEMPTS) return;
-        await new Promise((resolve) => { setTimeout(resolve, FINISH_RETRY_MS); });
+        if (this.#stopping.signal.aborted) last -= 1;
+        const over = last === 0 || clock() - began > LOST_AFTER_MS;
+        if (attempt === 1 || over) logger.error({ ...key, err: error, attempt }, over ? 'the end of a run could not be stored' : 'the end of a run could not be stored yet: it goes on being tried');
+        if (over) return;
+        await new Promise((resolve) => { setTimeout(resolve, retryMs); });
       }
     }
   }

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger } from '#core/log.js';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/postgres/embedded.js';
 import { ApiProcess } from './api-process.js';
 import { seedCatalog, type CatalogSize } from './catalog-seed.js';
 import { contractDocument } from './contract-document.js';
 import { IDLE, readProfile } from './cpu-profile.js';
+import { startOwnPostgres, type OwnPostgres } from './own-postgres.js';
 import { quantile } from './statistics.js';
 
 /** How many pages are read, of a catalog of which size. */
@@ -33,8 +30,8 @@ const SEED = 'default';
 
 /** The contract's `Catalog` document, asked for by one viewer over a kept connection, at various places of a large catalog (issue 6, point 7). */
 export async function measurePage(plan: PagePlan, progress: (text: string) => void): Promise<PageResult> {
-  const directory = await mkdtemp(join(tmpdir(), 'fairlead-bench-page-'));
-  const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), logger: createLogger('fatal', process.stderr), searchPath: process.env.PATH ?? '', durable: true });
+  const postgres = await startOwnPostgres('bench-page');
+  const { directory } = postgres;
   try {
     progress(`filling a catalog with ${plan.types} types`);
     const settings = { DATABASE_URL: postgres.url };
@@ -47,11 +44,10 @@ export async function measurePage(plan: PagePlan, progress: (text: string) => vo
     return { plan, medianMs: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99), kilobytes, faults, shares: sharesOf(readProfile(join(directory, 'page.cpuprofile'), window).parts) };
   } finally {
     await postgres.stop();
-    await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function withApi<T>(directory: string, nodeOptions: string[], postgres: EmbeddedPostgres, act: (api: ApiProcess) => Promise<T>): Promise<T> {
+async function withApi<T>(directory: string, nodeOptions: string[], postgres: OwnPostgres, act: (api: ApiProcess) => Promise<T>): Promise<T> {
   const api = await ApiProcess.start(directory, nodeOptions, { DATABASE_URL: postgres.url });
   try {
     return await act(api);

@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLogger } from '#core/log.js';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/postgres/embedded.js';
 import { migrate } from '#core/store/migrate.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { ChildProgram } from '#test/bench/child-program.js';
+import { startOwnPostgres, type OwnPostgres } from '#test/bench/own-postgres.js';
 import type { AuthorizationServerAnswers } from './authorization-server.js';
 import { keepCalling, type MadeCall } from './callers.js';
 import { Chance } from './chance.js';
@@ -46,7 +42,7 @@ export class Chaos {
   readonly #chance: Chance;
 
   private constructor(
-    private readonly plan: Plan, private readonly directory: string, private readonly postgres: EmbeddedPostgres, private readonly witness: Witness, private readonly scene: Scene,
+    private readonly plan: Plan, private readonly postgres: OwnPostgres, private readonly witness: Witness, private readonly scene: Scene,
     private readonly provider: ChildProgram<AuthorizationServerAnswers>, private readonly servers: ChildProgram<FlappingServersAnswers>,
     private readonly fleet: readonly FleetProcess[], private readonly apis: readonly string[],
   ) {
@@ -55,8 +51,7 @@ export class Chaos {
 
   /** Starts everything, and resolves when every connection is Ready. */
   static async start(plan: Plan): Promise<Chaos> {
-    const directory = await mkdtemp(join(tmpdir(), 'fairlead-chaos-'));
-    const postgres = await startEmbeddedPostgres({ directory, logger: createLogger('silent'), searchPath: process.env['PATH'] ?? '', durable: true });
+    const postgres = await startOwnPostgres('chaos');
     await migrate(postgres.url);
     const witness = await Witness.on(postgres.url);
     const provider = ChildProgram.start<AuthorizationServerAnswers>('authorization-server', import.meta.url);
@@ -72,7 +67,7 @@ export class Chaos {
       ...ports.map((port, index) => new FleetProcess(`api ${index + 1}`, 'api', { ...env, PORT: String(port) })),
       ...[1, 2].map((number) => new FleetProcess(`operator ${number}`, 'operator', env)),
     ];
-    const chaos = new Chaos(plan, directory, postgres, witness, scene, provider, servers, fleet, ports.map((port) => `http://127.0.0.1:${port}`));
+    const chaos = new Chaos(plan, postgres, witness, scene, provider, servers, fleet, ports.map((port) => `http://127.0.0.1:${port}`));
     try {
       await Promise.all(fleet.map((one) => one.start()));
       if (await chaos.#settle(async () => (await witness.withoutTools()) === 0) === null) throw new Error('not everything was Ready before the first fault');
@@ -110,9 +105,8 @@ export class Chaos {
   async close(): Promise<void> {
     await Promise.all(this.fleet.map((one) => one.stop()));
     await this.witness.close();
-    await this.postgres.stop();
     await Promise.all([this.provider.stop(), this.servers.stop()]);
-    await rm(this.directory, { recursive: true, force: true });
+    await this.postgres.stop();
   }
 
   async #evidence(ends: Evidence['ends']): Promise<Evidence> {

@@ -14,6 +14,6 @@ export function summary({ evidence, settledAfterMs, outages, logged }: Outcome):
     `${kills} kills and ${faults.length - kills} pauses of four processes, ${outages} outages of servers; settled ${settledAfterMs === null ? 'never' : `after ${(settledAfterMs / 1000).toFixed(1)} s`}.`,
     `${presented.length} presentations of refresh tokens, ${repeats} of them repeats; ${losses} losses on record; ${over} of ${ends.length} objects wait for a person.`,
     `${calls.length} calls, ${calls.filter(({ answers: given }) => given.length === 0).length} never answered, ${records.length} on record: ${byOutcome.join(', ')}.`,
-    ...(logged.size === 0 ? [] : ['Errors that processes logged:', ...[...logged.values()].map((line) => `  ${line.slice(0, 600)}`)]),
+    ...(logged.size === 0 ? [] : ['Errors that processes logged:', ...[...logged].map(([message, line]) => `  ${message}: ${line.slice(0, 600)}`)]),
   ].join('\n');
 }

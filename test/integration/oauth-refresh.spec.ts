@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '#test/support/mcp-servers/until.js';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
 import type { Faults } from '#test/support/oauth-servers/faults.js';
@@ -285,6 +286,24 @@ describe('a provider that errs', () => {
     expect((await stored(world, enrollment)).conditions).toMatchObject({ Authorized: { status: 'FALSE', reason: 'ConsentRequired' } });
     await expect(world.main.tokens.rotate(enrollment.id, WAIT)).rejects.toMatchObject({ code: 'ACTION_REQUIRED' });
     expect(server.presented).toHaveLength(2);
+  });
+
+  it('new tokens that the database doesn\'t take wait for it, and aren\'t taken for lost, however long that is', async () => {
+    const enrollment = await enrolled();
+    await expire(world, enrollment);
+    await world.query('alter table credentials add constraint broken check (version < 2) not valid');
+    const call = echo();
+    call.catch(() => undefined);
+    await until(() => server.presented.length === 1);
+    await world.query(`update oauth_grants set attempt_until = clock_timestamp() - interval '1 minute'`);
+    const due = world.main.tokens.refreshIfDue(enrollment.id, WAIT);
+    due.catch(() => undefined);
+    await delay(300);
+    await world.query('alter table credentials drop constraint broken');
+    expect(await call).toMatchObject({ record: { status: 'SUCCEEDED' } });
+    expect(await due).toMatchObject({ version: 2 });
+    expect(server.presented).toHaveLength(1);
+    expect(await stored(world, enrollment)).toMatchObject({ grant: { outcomeUnknownAt: null, attemptId: null }, conditions: { Fresh: { status: 'TRUE' } } });
   });
 
   it('a second answer that is lost: only consent helps', async () => {

@@ -113,6 +113,30 @@ describe('a worker', () => {
     expect((await row(id)).wait).toBeGreaterThan(3600 * 23);
   });
 
+  it('stores the end of a run however long the database is away, and doesn\'t run the object again for that', async () => {
+    const id = await object();
+    const release = Promise.withResolvers<ReconcileResult>();
+    let runs = 0;
+    let attempts = 0;
+    const { schedule } = store;
+    const finish: typeof schedule.finish = (...run) => {
+      attempts += 1;
+      return schedule.finish(...run);
+    };
+    await start(() => {
+      runs += 1;
+      return release.promise;
+    }, { retryMs: 1, schedule: { claim: (request) => schedule.claim(request), forget: (claim) => schedule.forget(claim), finish } });
+    await until(() => runs === 1);
+    await store.dataSource.query('alter table reconcile_schedule rename to away');
+    release.resolve(WAIT);
+    await until(() => attempts > 20);
+    await store.dataSource.query('alter table away rename to reconcile_schedule');
+    await ended(id, 0);
+    expect(runs).toBe(1);
+    expect((await row(id)).wait).toBeGreaterThan(3000);
+  });
+
   it('ends a run at its deadline, as a failure, and tells the run', async () => {
     const id = await object();
     let aborted = false;

@@ -113,6 +113,14 @@ describe('the schedule', () => {
     expect(await store.schedule.finish(taken!, 0, 0)).toBe(false);
   });
 
+  it('gives nothing to a worker that is believed to be dead: what it took would be free again at once, for others and for itself', async () => {
+    const [id, me] = [await object(), await worker()];
+    await query(`update processes set heartbeat_at = now() - interval '16 seconds' where id = $1`, [me]);
+    expect([await claim(me), await claim(randomUUID())]).toEqual([[], []]);
+    await store.processes.beat(me, 'test', 1);
+    expect(await claim(me)).toMatchObject([{ id, epoch: '1' }]);
+  });
+
   it('puts what a person waits for before the routine, and gives one host no more than its share', async () => {
     const me = await worker();
     const slow = await Promise.all([1, 2, 3, 4].map(() => object('slow.example')));

@@ -44,3 +44,9 @@ it('other failures are no reason to run it again', async () => {
   expect(runs).toBe(1);
   expect(await store.dataSource.query(`select display_name from teams where slug = 'one'`)).toEqual([{ display_name: '2' }]);
 });
+
+it('what a process that stands still has locked is given to those who wait, before their own time is over', async () => {
+  const [limits] = (await store.dataSource.query(`select current_setting('idle_in_transaction_session_timeout')::interval as standing, current_setting('statement_timeout')::interval as waiting,
+    current_setting('idle_in_transaction_session_timeout')::interval * 2 < current_setting('statement_timeout')::interval as shorter`)) as { shorter: boolean }[];
+  expect(limits).toMatchObject({ shorter: true });
+});

@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
-import { createLogger } from '#core/log.js';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/postgres/embedded.js';
 import { migrate } from '#core/store/migrate.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { REDIRECT_URI } from '#test/support/oauth-servers/journey.js';
+import { startOwnPostgres, type OwnPostgres } from '../own-postgres.js';
 import { Served } from './served.js';
 
 /** What a measurement stands on: a PostgreSQL of its own that flushes every commit, and processes as shipped. */
@@ -16,15 +12,19 @@ export class Ground {
   readonly #served: Served[] = [];
   readonly #stopped: Served[] = [];
 
-  private constructor(readonly directory: string, private readonly postgres: EmbeddedPostgres, private readonly client: Client) {}
+  private constructor(private readonly postgres: OwnPostgres, private readonly client: Client) {}
 
   static async prepare(): Promise<Ground> {
-    const directory = await mkdtemp(join(tmpdir(), 'fairlead-bench-operator-'));
-    const postgres = await startEmbeddedPostgres({ directory, logger: createLogger('silent'), searchPath: process.env['PATH'] ?? '', durable: true });
+    const postgres = await startOwnPostgres('bench-operator');
     await migrate(postgres.url);
     const client = new Client({ connectionString: postgres.url });
     await client.connect();
-    return new Ground(directory, postgres, client);
+    return new Ground(postgres, client);
+  }
+
+  /** Where files of the measurement may lie: it goes with the ground. */
+  get directory(): string {
+    return this.postgres.directory;
   }
 
   get databaseUrl(): string {
@@ -68,7 +68,6 @@ export class Ground {
     await this.stopServed();
     await this.client.end();
     await this.postgres.stop();
-    await rm(this.directory, { recursive: true, force: true });
   }
 }
 
