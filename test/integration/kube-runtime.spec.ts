@@ -211,7 +211,7 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
     });
   });
 
-  it('connections are kept: many requests one after the other take one, and a watch one of its own', async () => {
+  it('connections are kept: many requests one after the other take one or two, and a watch one of its own', async () => {
     const { server } = await door.next();
     const file = join(await mkdtemp(join(tmpdir(), 'kubeconfig-')), 'kubeconfig');
     const config = { apiVersion: 'v1', kind: 'Config', clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }], users: [{ name: 'u', user: { token: 'token' } }], contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }], 'current-context': 'x' };
@@ -220,13 +220,15 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
     try {
       const by = new KubeClient({ access: pooled, userAgent: 'test' });
       for (let times = 0; times < 50; times += 1) await by.send({ method: 'GET', path });
-      expect(door.connections).toBe(1);
+      // The next request may be sent while the connection of the last one is still being given back.
+      const kept = door.connections;
+      expect(kept).toBeLessThanOrEqual(2);
       await put('there');
       for await (const line of by.lines({ method: 'GET', path, query: { watch: 'true' }, signal: AbortSignal.timeout(5000) })) {
         expect(line).toContain('there');
         break;
       }
-      expect([door.connections, door.knocks.length]).toEqual([2, 51]);
+      expect([door.connections, door.knocks.length]).toEqual([kept + 1, 51]);
     } finally {
       await pooled.close();
       await rm(dirname(file), { recursive: true });
