@@ -8,6 +8,8 @@ export class Witness {
 
   private constructor(url: string) {
     this.#pool = new Pool({ connectionString: url, max: 1 });
+    // The server may say goodbye before a connection that is being ended is closed.
+    this.#pool.on('error', () => undefined);
   }
 
   /** On a migrated database. */
