@@ -4,6 +4,7 @@ import { roleAtLeast } from '#core/connection/role.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Context } from '../../context.js';
 import { nodeId } from '../../graphql/node-id.js';
+import { once } from '../../graphql/once.js';
 import { membershipIn } from '../../identity/principal.js';
 
 /** A connection type as GraphQL shows it to this viewer; what hangs on its status is loaded when it is selected. */
@@ -11,7 +12,7 @@ export function connectionTypeView(type: ConnectionType, context: Context) {
   const { spec } = type;
   const role = membershipIn(context.principal, type.teamId)?.role ?? 'MEMBER';
   const manages = roleAtLeast(role, 'MANAGER') && type.origin === 'API';
-  const status = () => context.loaders.typeStatus.load(type.id);
+  const status = once(() => context.loaders.typeStatus.load(type.id));
   return {
     __typename: 'ConnectionType' as const,
     id: nodeId('ConnectionType', type.id),

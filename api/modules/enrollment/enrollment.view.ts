@@ -5,18 +5,19 @@ import { UserFault, type NextAction } from '#core/errors.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Context } from '../../context.js';
 import { nodeId } from '../../graphql/node-id.js';
+import { once } from '../../graphql/once.js';
 import { connectionTypeView } from '../connection-type/connection-type.view.js';
 import { memberView } from '../team/team.view.js';
 
 /** An enrollment as GraphQL shows it; relations and status are loaded when they are selected. */
 export function enrollmentView(enrollment: Enrollment, context: Context) {
   const { loaders } = context;
-  const type = async () => found(await loaders.connectionType.load(enrollment.connectionTypeId));
-  const conditions = async () => (await loaders.enrollmentStatus.load(enrollment.id))?.conditions ?? [];
-  const state = async () => {
+  const type = once(async () => found(await loaders.connectionType.load(enrollment.connectionTypeId)));
+  const conditions = once(async () => (await loaders.enrollmentStatus.load(enrollment.id))?.conditions ?? []);
+  const state = once(async () => {
     const [own, of, status] = await Promise.all([conditions(), type(), loaders.typeStatus.load(enrollment.connectionTypeId)]);
     return enrollmentState(own, !sameTarget(enrollment.confirmedTarget, currentTarget(of.spec)), status?.conditions ?? []);
-  };
+  });
   const page = async () => context.links.enroll(found(await loaders.team.load(enrollment.teamId)).slug, (await type()).name);
   return {
     __typename: 'Enrollment' as const,
