@@ -1,14 +1,16 @@
 import DataLoader from 'dataloader';
 import type { Assignment, AssignmentPin, AssignmentSlot } from '#core/store/entities/assignment.entity.js';
-import type { ConnectionType, ConnectionTypeStatus } from '#core/store/entities/connection-type.entity.js';
-import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
+import type { SeenOfType } from '#core/store/connection-types.js';
+import type { SeenOfLogin } from '#core/store/enrollments.js';
+import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
 import type { Member } from '#core/store/entities/member.entity.js';
 import type { MirrorNamespace } from '#core/store/entities/mirror.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
-import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
 import type { Team } from '#core/store/entities/team.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { VisibleTool } from '#core/store/tools.js';
+import { Relation } from './relation.js';
 
 /** A page of tools that one viewer may see of one type; equal first and after are read in one statement. */
 export interface ToolPageKey {
@@ -24,29 +26,29 @@ export class Loaders {
 
   constructor(private readonly store: Store) {}
 
-  get team(): DataLoader<string, Team | null> {
-    return this.#one('team', () => byKey((ids) => this.store.teams.byIds(ids), (team) => team.id));
+  get team(): Relation<Team> {
+    return this.#one('team', () => new Relation((ids) => this.store.teams.byIds(ids), (team) => team.id));
   }
 
-  get member(): DataLoader<string, Member | null> {
-    return this.#one('member', () => byKey((ids) => this.store.members.byIds(ids), (member) => member.id));
+  get member(): Relation<Member> {
+    return this.#one('member', () => new Relation((ids) => this.store.members.byIds(ids), (member) => member.id));
   }
 
-  get connectionType(): DataLoader<string, ConnectionType | null> {
-    return this.#one('connectionType', () => byKey((ids) => this.store.connectionTypes.byIds(ids), (type) => type.id));
+  get connectionType(): Relation<ConnectionType> {
+    return this.#one('connectionType', () => new Relation((ids) => this.store.connectionTypes.byIds(ids), (type) => type.id));
   }
 
-  get typeStatus(): DataLoader<string, ConnectionTypeStatus | null> {
-    return this.#one('typeStatus', () => byKey((ids) => this.store.connectionTypes.statuses(ids), (status) => status.connectionTypeId));
+  get typeStatus(): Relation<SeenOfType> {
+    return this.#one('typeStatus', () => new Relation((ids) => this.store.connectionTypes.statuses(ids), (status) => status.connectionTypeId));
   }
 
-  get oauthDiscovery(): DataLoader<string, OAuthDiscovery | null> {
-    return this.#one('oauthDiscovery', () => byKey((ids) => this.store.oauthClients.discoveries(ids), (discovery) => discovery.connectionTypeId));
+  get oauthDiscovery(): Relation<OAuthDiscovery> {
+    return this.#one('oauthDiscovery', () => new Relation((ids) => this.store.oauthClients.discoveries(ids), (discovery) => discovery.connectionTypeId));
   }
 
   /** The client that counts, by type. */
-  get oauthClient(): DataLoader<string, OAuthClient | null> {
-    return this.#one('oauthClient', () => byKey((ids) => this.store.oauthClients.currentOf(ids), (client) => client.connectionTypeId));
+  get oauthClient(): Relation<OAuthClient> {
+    return this.#one('oauthClient', () => new Relation((ids) => this.store.oauthClients.currentOf(ids), (client) => client.connectionTypeId));
   }
 
   /** The manifest that owns an object, by the object's id; null where it has none (any more). */
@@ -59,16 +61,12 @@ export class Loaders {
   }
 
   /** A team's binding to a namespace, by the team's id. */
-  get namespace(): DataLoader<string, MirrorNamespace | null> {
-    return this.#one('namespace', () => byKey((ids) => this.store.mirrorNamespaces.ofTeams(ids), (row) => row.teamId));
+  get namespace(): Relation<MirrorNamespace> {
+    return this.#one('namespace', () => new Relation((ids) => this.store.mirrorNamespaces.ofTeams(ids), (row) => row.teamId));
   }
 
-  get oauthGrant(): DataLoader<string, OAuthGrant | null> {
-    return this.#one('oauthGrant', () => byKey((ids) => this.store.oauthGrants.byIds(ids), (grant) => grant.enrollmentId));
-  }
-
-  get assignment(): DataLoader<string, Assignment | null> {
-    return this.#one('assignment', () => byKey((ids) => this.store.assignments.byIds(ids), (assignment) => assignment.id));
+  get assignment(): Relation<Assignment> {
+    return this.#one('assignment', () => new Relation((ids) => this.store.assignments.byIds(ids), (assignment) => assignment.id));
   }
 
   get assignmentSlots(): DataLoader<string, AssignmentSlot[]> {
@@ -89,23 +87,22 @@ export class Loaders {
     ));
   }
 
-  get enrollment(): DataLoader<string, Enrollment | null> {
-    return this.#one('enrollment', () => byKey((ids) => this.store.enrollments.byIds(ids), (enrollment) => enrollment.id));
+  get enrollment(): Relation<Enrollment> {
+    return this.#one('enrollment', () => new Relation((ids) => this.store.enrollments.byIds(ids), (enrollment) => enrollment.id));
   }
 
-  get enrollmentStatus(): DataLoader<string, EnrollmentStatus | null> {
-    return this.#one('enrollmentStatus', () => byKey((ids) => this.store.enrollments.statuses(ids), (status) => status.enrollmentId));
-  }
-
-  get credential(): DataLoader<string, Credential | null> {
-    return this.#one('credential', () => byKey((ids) => this.store.enrollments.credentials(ids), (credential) => credential.enrollmentId));
+  /** What is shown of an enrollment's login, by the enrollment's id. */
+  get login(): Relation<SeenOfLogin> {
+    return this.#one('login', () => new Relation((ids) => this.store.enrollments.logins(ids), (login) => login.enrollmentId));
   }
 
   /** Key: type id and owner's member id. */
   get ownEnrollments(): DataLoader<{ typeId: string; ownerId: string }, Enrollment[], string> {
     return this.#one('ownEnrollments', () => new DataLoader(
       (keys) => perGroup(keys, (key) => key.ownerId, async (group, ownerId) => {
-        const rows = Map.groupBy(await this.store.enrollments.ofOwner(ownerId, group.map((key) => key.typeId)), (row) => row.connectionTypeId);
+        const own = await this.store.enrollments.withLogins(ownerId, group.map((key) => key.typeId));
+        for (const row of own) this.login.note(row.id, row);
+        const rows = Map.groupBy(own, (row) => row.connectionTypeId);
         return (key) => rows.get(key.typeId) ?? [];
       }),
       { cacheKeyFn: (key) => `${key.typeId} ${key.ownerId}` },
@@ -143,13 +140,6 @@ export class Loaders {
     if (loader === undefined) this.#made.set(name, loader = make());
     return loader;
   }
-}
-
-function byKey<V>(load: (ids: readonly string[]) => Promise<V[]>, id: (row: V) => string): DataLoader<string, V | null> {
-  return new DataLoader(async (ids) => {
-    const rows = new Map((await load(ids)).map((row) => [id(row), row]));
-    return ids.map((key) => rows.get(key) ?? null);
-  });
 }
 
 /** Answers keys group by group: one load for all keys that differ only in their type. */

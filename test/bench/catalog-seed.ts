@@ -49,6 +49,8 @@ export async function seedCatalog(databaseUrl: string, size: CatalogSize): Promi
       `insert into credentials (enrollment_id, team_id, kind, version, sealed, fields)
        select enrollment_id, team_id, 'ACCESS_TOKEN', 1, '\\x00', $1::jsonb from logins`, [JSON.stringify([{ name: 'accessToken', isSet: true, updatedAt: new Date().toISOString() }])]);
     await client.query('insert into enrollment_status (enrollment_id, conditions, tried_at) select enrollment_id, $1::jsonb, now() from logins', [conditions(['Authorized', 'Ready'])]);
+    // A day from now, as of what was just looked at: the operator in the same process would put all of it on the schedule as due, and be busy with that while pages are read.
+    await client.query(`insert into reconcile_schedule (kind, id, due) select 'ConnectionType', id, now() + interval '1 day' from seeded union all select 'Enrollment', enrollment_id, now() + interval '1 day' from logins`);
     await client.query('commit');
     await client.query('analyze');
   } finally {

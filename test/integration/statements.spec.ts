@@ -49,8 +49,8 @@ const VIEWER_TEAMS = /* GraphQL */ `
     viewer { memberships { team { members(first: $first) { totalCount nodes { id } } connectionTypes(first: $first) { nodes { name tools(first: 3) { nodes { name } } viewerEnrollments { state } } } } } }
   }`;
 
-/** What the process does by itself: its heartbeat, calls to cancel, tokens' last use, what is left to revoke. */
-const OWN = /\bprocesses\b|cancel_requested_at is not null|^update "?tokens|^delete|oauth_leftovers/i;
+/** What the process does by itself: its heartbeat, calls to cancel, approvals that expire, tokens' last use, what is left to revoke. */
+const OWN = /\bprocesses\b|cancel_requested_at is not null|^update "?tokens|^delete|oauth_leftovers|^with expired as/i;
 
 /** The statements of one request, as they were sent. The first request of each kind only warms what is cached. */
 async function statementsOf(member: TestMember, document: string, variables: object): Promise<{ sql: string[]; rows: number }> {

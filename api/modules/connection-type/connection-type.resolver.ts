@@ -81,7 +81,10 @@ export class TeamCatalogResolver {
   async connectionTypes(@Root() team: TeamView, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
     const request = pageRequest(args, isNameKey);
     const page = await this.store.connectionTypes.page(team.teamId, request);
-    for (const type of page.rows) context.loaders.connectionType.prime(type.id, type);
+    for (const type of page.rows) {
+      context.loaders.connectionType.note(type.id, type);
+      context.loaders.typeStatus.note(type.id, type);
+    }
     return connectionView(page, request, (type) => type.name, (type) => connectionTypeView(type, context), () => this.store.connectionTypes.count(team.teamId));
   }
 }

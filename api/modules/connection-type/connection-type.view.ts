@@ -1,9 +1,11 @@
 import { connectionTypeState } from '#core/connection/state.js';
 import type { NextAction } from '#core/errors.js';
 import { roleAtLeast } from '#core/connection/role.js';
+import type { SeenOfType } from '#core/store/connection-types.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Context } from '../../context.js';
 import { nodeId } from '../../graphql/node-id.js';
+import { whenThere } from '../../graphql/when-there.js';
 import { membershipIn } from '../../identity/principal.js';
 
 /** A connection type as GraphQL shows it to this viewer; what hangs on its status is loaded when it is selected. */
@@ -11,7 +13,7 @@ export function connectionTypeView(type: ConnectionType, context: Context) {
   const { spec } = type;
   const role = membershipIn(context.principal, type.teamId)?.role ?? 'MEMBER';
   const manages = roleAtLeast(role, 'MANAGER') && type.origin === 'API';
-  const status = () => context.loaders.typeStatus.load(type.id);
+  const seen = <T>(show: (status: SeenOfType | null) => T) => () => whenThere([context.loaders.typeStatus.get(type.id)], show);
   return {
     __typename: 'ConnectionType' as const,
     id: nodeId('ConnectionType', type.id),
@@ -45,19 +47,13 @@ export function connectionTypeView(type: ConnectionType, context: Context) {
     createdAt: type.createdAt,
     updatedAt: type.updatedAt,
     viewerCan: { update: manages, delete: manages, enroll: true },
-    state: async () => connectionTypeState((await status())?.conditions ?? []),
-    action: async (): Promise<NextAction | null> => {
-      const conditions = (await status())?.conditions ?? [];
-      return connectionTypeState(conditions) === 'ACTION_REQUIRED' ? { label: 'Enter a client ID and secret', url: null } : null;
-    },
-    protocolVersion: async () => (await status())?.protocolVersion ?? null,
-    server: async () => {
-      const found = await status();
-      return found?.serverName == null ? null : { name: found.serverName, version: found.serverVersion };
-    },
-    conditions: async () => (await status())?.conditions ?? [],
-    lastCheckedAt: async () => (await status())?.lastCheckedAt ?? null,
-    nextCheckAt: async () => (await status())?.nextCheckAt ?? null,
+    state: seen((status) => connectionTypeState(status?.conditions ?? [])),
+    action: seen((status): NextAction | null => (connectionTypeState(status?.conditions ?? []) === 'ACTION_REQUIRED' ? { label: 'Enter a client ID and secret', url: null } : null)),
+    protocolVersion: seen((status) => status?.protocolVersion ?? null),
+    server: seen((status) => (status?.serverName == null ? null : { name: status.serverName, version: status.serverVersion })),
+    conditions: seen((status) => status?.conditions ?? []),
+    lastCheckedAt: seen((status) => status?.lastCheckedAt ?? null),
+    nextCheckAt: seen((status) => status?.nextCheckAt ?? null),
   };
 }
 export type ConnectionTypeView = ReturnType<typeof connectionTypeView>;
