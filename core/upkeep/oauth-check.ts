@@ -47,7 +47,7 @@ export class OAuthCheck {
   async #save(repositories: Repositories, type: ConnectionType, before: OAuthDiscovery | null, look: OAuthLook, found: Discovery): Promise<OAuthClient | null> {
     if ((await repositories.connectionTypes.lock(type.id)) === null) return null;
     const moved = before !== null && (before.issuer !== found.issuer || before.tokenHost !== found.tokenHost);
-    await repositories.oauthClients.saveDiscovery(rowOf(type, found, this.options.now()));
+    await repositories.oauthClients.saveDiscovery(rowOf(type, before === null || moved ? found : withKnownRevocation(found, before), this.options.now()));
     if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
     const client = await repositories.oauthClients.current(type.id);
     if (client !== null && client.issuer === found.issuer && !moved) {
@@ -92,4 +92,13 @@ export class OAuthCheck {
     }
     await repositories.announce(type.teamId);
   }
+}
+
+/** Tokens are revoked where they were issued, or where that was said from the beginning: another host that is named later gets none. */
+function withKnownRevocation(found: Discovery, before: OAuthDiscovery): Discovery {
+  const { revocation_endpoint: endpoint, ...others } = found.metadata;
+  const known = (before.metadata as Discovery['metadata']).revocation_endpoint;
+  if (endpoint === undefined) return found;
+  const { host } = new URL(endpoint);
+  return host === found.tokenHost || (known !== undefined && host === new URL(known).host) ? found : { ...found, metadata: others };
 }

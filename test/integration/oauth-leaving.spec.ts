@@ -88,6 +88,16 @@ describe('through the API', () => {
     expect((await manager.must('DeleteEnrollment', { input: { id: enrollment.id } })).revocation).toMatchObject({ outcome: 'NOT_NEEDED', message: expect.stringContaining('consent was never finished') });
     await server.close();
   });
+
+  it('tokens are not revoked at another host that the provider\'s metadata name later', async () => {
+    const [server, elsewhere] = await Promise.all([startFaultyAuthorizationServer(), startFaultyAuthorizationServer()]);
+    const { typeId, enrollmentId } = await enrolled(manager, 'Moved', server.mcp.url);
+    server.faults.metadataMembers = { revocation_endpoint: new URL('/revoke', elsewhere.issuer).href };
+    await manager.must('CheckConnectionType', { input: { id: typeId } });
+    expect((await manager.must('DeleteEnrollment', { input: { id: enrollmentId } })).revocation).toMatchObject({ outcome: 'NOT_SUPPORTED' });
+    expect(elsewhere.seen).toEqual([]);
+    await Promise.all([server.close(), elsewhere.close()]);
+  });
 });
 
 describe('a deletion whose processes are killed', () => {
