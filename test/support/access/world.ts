@@ -66,7 +66,7 @@ export class AccessWorld {
   /** A new type that a manifest declared which is gone; returns its global id. */
   async orphanedType(): Promise<string> {
     const id = await this.type();
-    await this.sql(`update connection_types set origin = 'MANIFEST' where id = '${uuidIn(id)}'`);
+    await this.sql(`with adopts as (select set_config('fairlead.adopts', '${uuidIn(id)}', true)) update connection_types set origin = 'MANIFEST' from adopts where id = '${uuidIn(id)}'`);
     return id;
   }
 
