@@ -71,8 +71,8 @@ function cursor(key: string): string {
   return Buffer.from(`c:${key}`).toString('base64url');
 }
 
-/** A page of rows as GraphQL shows it. `key` is the row's place in the order that the list has. `totalCount` is asked only when the page isn't the whole list. */
-export function connectionView<R, N>(page: Page<R>, request: PageRequest, key: (row: R) => string, view: (row: R) => N, totalCount: () => Promise<number>): ConnectionView<N> {
+/** A page of rows as GraphQL shows it. `key` is the row's place in the order that the list has. */
+export function connectionView<R, N>(page: Page<R>, request: PageRequest, key: (row: R) => string, view: (row: R) => N, totalCount: () => Promise<number> | number): ConnectionView<N> {
   const nodes = page.rows.map(view);
   const [first, last] = [page.rows[0], page.rows.at(-1)];
   return {
@@ -84,6 +84,6 @@ export function connectionView<R, N>(page: Page<R>, request: PageRequest, key: (
       startCursor: first === undefined ? null : cursor(key(first)),
       endCursor: last === undefined ? null : cursor(key(last)),
     },
-    totalCount: request.after === null && !page.hasNextPage ? () => page.rows.length : totalCount,
+    totalCount,
   };
 }
