@@ -100,7 +100,8 @@ export class Loaders {
   get ownEnrollments(): DataLoader<{ typeId: string; ownerId: string }, Enrollment[], string> {
     return this.#one('ownEnrollments', () => new DataLoader(
       (keys) => perGroup(keys, (key) => key.ownerId, async (group, ownerId) => {
-        const own = await this.store.enrollments.withLogins(ownerId, group.map((key) => key.typeId));
+        // With whom they belong to: it is one person, and pages show them at each.
+        const [own] = await Promise.all([this.store.enrollments.withLogins(ownerId, group.map((key) => key.typeId)), this.member.load(ownerId)]);
         for (const row of own) this.login.note(row.id, row);
         const rows = Map.groupBy(own, (row) => row.connectionTypeId);
         return (key) => rows.get(key.typeId) ?? [];

@@ -72,7 +72,7 @@ function cursor(key: string): string {
 }
 
 /** A page of rows as GraphQL shows it. `key` is the row's place in the order that the list has. */
-export function connectionView<R, N>(page: Page<R>, request: PageRequest, key: (row: R) => string, view: (row: R) => N, totalCount: () => Promise<number>): ConnectionView<N> {
+export function connectionView<R, N>(page: Page<R>, request: PageRequest, key: (row: R) => string, view: (row: R) => N, totalCount: () => Promise<number> | number): ConnectionView<N> {
   const nodes = page.rows.map(view);
   const [first, last] = [page.rows[0], page.rows.at(-1)];
   return {

@@ -81,6 +81,8 @@ function literalJson(node: ValueNode, variables: Record<string, unknown> | null 
 
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 
+const UTC_LENGTH = '2026-11-22T20:58:00.000Z'.length;
+
 /**
  * A moment, RFC 3339. Input: with a time and an offset, in upper case; inside the program it is a `Date`.
  * Output: UTC with milliseconds (`2026-11-22T20:58:00.000Z`).
@@ -91,8 +93,8 @@ export const DateTimeScalar = new GraphQLScalarType<Date, string>({
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339#section-5.6',
   serialize: (value) => {
     if (value instanceof Date) return value.toISOString();
-    // Moments inside JSON columns are text.
-    if (typeof value === 'string' && RFC3339.test(value)) return new Date(value).toISOString();
+    // Moments inside JSON columns are text, nearly always in this form already.
+    if (typeof value === 'string' && RFC3339.test(value)) return value.length === UTC_LENGTH && value.endsWith('Z') ? value : new Date(value).toISOString();
     throw new TypeError('DateTime cannot represent a value that is no Date');
   },
   parseValue: (value) => parseDateTime(value),

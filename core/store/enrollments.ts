@@ -12,9 +12,10 @@ export type NewEnrollment = Omit<Enrollment, 'createdAt' | 'updatedAt' | 'delete
 export type SeenOfLogin = Pick<Credential, 'enrollmentId' | 'kind' | 'fields'> & Pick<EnrollmentStatus, 'conditions'>
   & Pick<OAuthGrant, 'scopes' | 'expiresAt' | 'refreshAt' | 'lastRefreshAt' | 'failedRefreshes' | 'nextAttemptAt'>;
 
-const SEEN_OF_LOGIN = `c.enrollment_id as "enrollmentId", c.kind, c.fields, s.conditions, coalesce(g.scopes, '{}') as scopes, g.expires_at as "expiresAt", g.refresh_at as "refreshAt",
-  g.last_refresh_at as "lastRefreshAt", coalesce(g.failed_refreshes, 0) as "failedRefreshes", g.next_attempt_at as "nextAttemptAt"`;
-const LOGINS = `credentials c join enrollment_status s on s.enrollment_id = c.enrollment_id left join oauth_grants g on g.enrollment_id = c.enrollment_id and c.kind = 'OAUTH'`;
+const SEEN_OF_LOGIN = `
+  select c.enrollment_id as "enrollmentId", c.kind, c.fields, s.conditions, coalesce(g.scopes, '{}') as scopes, g.expires_at as "expiresAt", g.refresh_at as "refreshAt",
+    g.last_refresh_at as "lastRefreshAt", coalesce(g.failed_refreshes, 0) as "failedRefreshes", g.next_attempt_at as "nextAttemptAt"
+  from credentials c join enrollment_status s on s.enrollment_id = c.enrollment_id left join oauth_grants g on g.enrollment_id = c.enrollment_id and c.kind = 'OAUTH'`;
 
 /** Enrollments with their sealed credentials and status. */
 export class Enrollments {
@@ -38,12 +39,15 @@ export class Enrollments {
     return this.manager.find(Enrollment, { where: { ownerId, connectionTypeId: In([...connectionTypeIds]) }, order: { id: 'ASC' } });
   }
 
-  /** The same with their logins, in one statement. As the driver gives them: pages have hundreds, and making entities of them takes longer than reading them. */
+  /**
+   * The same with their logins, in one statement. As the driver gives them: pages have hundreds, and making entities of them takes longer than reading them. The limit says that
+   * each login is looked up by its key: as a plain join, PostgreSQL reads all credentials of a middling catalog.
+   */
   async withLogins(ownerId: string, connectionTypeIds: readonly string[]): Promise<(Enrollment & SeenOfLogin)[]> {
     return (await this.manager.query(
       `select e.id, e.team_id as "teamId", e.connection_type_id as "connectionTypeId", e.owner_id as "ownerId", e.label, e.shared, e.origin, e.confirmed_target as "confirmedTarget",
-         e.created_at as "createdAt", e.updated_at as "updatedAt", ${SEEN_OF_LOGIN}
-       from enrollments e join (${LOGINS}) on c.enrollment_id = e.id
+         e.created_at as "createdAt", e.updated_at as "updatedAt", login.*
+       from enrollments e cross join lateral (${SEEN_OF_LOGIN} where c.enrollment_id = e.id limit 1) as login
        where e.owner_id = $1 and e.connection_type_id = any($2::uuid[]) and e.deleted_at is null order by e.id`,
       [ownerId, connectionTypeIds],
     )) as (Enrollment & SeenOfLogin)[];
@@ -51,7 +55,7 @@ export class Enrollments {
 
   /** Of these enrollments, in any order. */
   async logins(ids: readonly string[]): Promise<SeenOfLogin[]> {
-    return (await this.manager.query(`select ${SEEN_OF_LOGIN} from ${LOGINS} where c.enrollment_id = any($1::uuid[])`, [ids])) as SeenOfLogin[];
+    return (await this.manager.query(`${SEEN_OF_LOGIN} where c.enrollment_id = any($1::uuid[])`, [ids])) as SeenOfLogin[];
   }
 
   /** Those shared with the team for these types, oldest first. */

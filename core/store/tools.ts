@@ -21,11 +21,14 @@ export interface ToolScope {
 /** What there is to see of a tool that its server still lists. */
 export type VisibleTool = Pick<Tool, 'id' | 'connectionTypeId' | 'name' | 'definition' | 'definitionHash' | 'acceptedHash' | 'change'>;
 
-/** Which lists a viewer sees of a type: its own where it has one, else those of the viewer's logins. */
+/**
+ * Which lists a viewer sees of a type: its own where it has one, else those of the viewer's logins. That logins are of these types is said twice: the join alone lets PostgreSQL
+ * read all logins of the catalog.
+ */
 const VISIBLE_SCOPES = `
   select s.connection_type_id as type_id, case when s.tools_source is null then e.id else s.connection_type_id end as scope_id
   from connection_type_status s
-  left join enrollments e on s.tools_source is null and e.deleted_at is null and e.connection_type_id = s.connection_type_id and e.owner_id = $2
+  left join enrollments e on s.tools_source is null and e.deleted_at is null and e.connection_type_id = s.connection_type_id and e.connection_type_id = any($1::uuid[]) and e.owner_id = $2
   where s.connection_type_id = any($1::uuid[])`;
 
 /** Tool catalogs, with their definition hashes. */

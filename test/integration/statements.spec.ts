@@ -63,8 +63,8 @@ async function statementsOf(member: TestMember, document: string, variables: obj
 
 describe(`a page of 1 and a page of ${MANY} take the same statements:`, () => {
   it.each([
-    ['Catalog', 'Catalog', 10], ['Members', 'Members', 3], ['ToolCalls', 'ToolCalls', 3], ['enrollments with all their relations', ENROLLMENTS, 9],
-    ['calls with all their relations', TOOL_CALLS, 10], ['Assignments', 'Assignments', 6], ['the audit trail', AUDIT, 3], ['the viewer\'s teams with their catalogs', VIEWER_TEAMS, 8],
+    ['Catalog', 'Catalog', 7], ['Members', 'Members', 3], ['ToolCalls', 'ToolCalls', 3], ['enrollments with all their relations', ENROLLMENTS, 8],
+    ['calls with all their relations', TOOL_CALLS, 10], ['Assignments', 'Assignments', 6], ['the audit trail', AUDIT, 3], ['the viewer\'s teams with their catalogs', VIEWER_TEAMS, 7],
   ])('%s', async (_name, document, count) => {
     const one = await statementsOf(few, document, { team: 'few', first: 50 });
     const twenty = await statementsOf(many, document, { team: 'many', first: 50 });

@@ -42,7 +42,9 @@ export class ConnectionTypeResolver {
     const viewerId = viewerIn(context, type.teamId);
     const rows = await context.loaders.toolPage.load({ typeId: type.typeId, viewerId, first: request.first, after: request.after });
     const page = { rows: rows.slice(0, request.first), hasNextPage: rows.length > request.first };
-    return connectionView(page, request, (tool) => tool.name, (tool) => toolView(tool, type.toolPolicy), () => context.loaders.toolCount.load({ typeId: type.typeId, viewerId }));
+    // Most types have few tools, so that one page has them all.
+    const count = () => (request.after === null && !page.hasNextPage ? rows.length : context.loaders.toolCount.load({ typeId: type.typeId, viewerId }));
+    return connectionView(page, request, (tool) => tool.name, (tool) => toolView(tool, type.toolPolicy), count);
   }
 
   @FieldResolver(() => [EnrollmentType], { description: 'The viewer\'s own enrollments.' })
