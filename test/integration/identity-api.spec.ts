@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { startTestApi, type TestApi, type TestMember } from '#test/support/api.js';
 import { createDatabase } from '#test/support/database.js';
