@@ -77,6 +77,9 @@ export async function serve<R extends { stop(): Promise<void> }>(
     if (migrations.length > 0) logger.info({ migrations }, 'database migrated');
   }
   if (stop.aborted) return;
+  // Node would end the process, and with it everybody's calls, for one promise that a library forgot (graphql-js forgets the siblings of a list item that throws).
+  const forgotten = (error: unknown): void => logger.error({ err: error }, 'a promise that nobody waits for was rejected');
+  process.on('unhandledRejection', forgotten);
   const running = await start();
   try {
     if (stop.aborted) return;
@@ -85,6 +88,7 @@ export async function serve<R extends { stop(): Promise<void> }>(
     if (!stop.aborted) logger.fatal('the embedded PostgreSQL ended by itself');
   } finally {
     await running.stop();
+    process.off('unhandledRejection', forgotten);
   }
 }
 
