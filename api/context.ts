@@ -1,3 +1,4 @@
+import type { HoldAnswer } from './call/call-request.js';
 import type { Loaders } from './loaders.js';
 import type { LiveStreams } from './live/live-streams.js';
 import type { Principal } from './identity/principal.js';
@@ -15,6 +16,8 @@ export interface Context {
   requestId: string;
   /** Aborted when the client goes away before it has its answer. */
   signal: AbortSignal;
+  /** See {@link HoldAnswer}; absent where an answer leaves in parts. */
+  hold?: HoldAnswer | undefined;
   principal: Principal;
   loaders: Loaders;
   links: Links;

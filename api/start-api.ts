@@ -206,15 +206,15 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolCallLiveResolver(),
   ]);
 
-  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>) =>
-    ({ requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
+  const contextOf = ({ principal, requestId, signal, hold }: Pick<Context, 'principal' | 'requestId' | 'signal' | 'hold'>) =>
+    ({ requestId, signal, hold, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
   const authenticate = (bearer: string | null) => authenticator.authenticate(bearer);
 
   const server = await createHttpServer<Context>({
     schema,
-    context: async ({ headers, requestId, signal }) => {
+    context: async ({ headers, requestId, signal, hold }) => {
       const bearer = bearerOf(headers);
-      const context = contextOf({ principal: await authenticate(bearer), requestId, signal });
+      const context = contextOf({ principal: await authenticate(bearer), requestId, signal, hold });
       return Object.assign(context, { renew: async () => { context.principal = await authenticate(bearer); } });
     },
     sockets: new LiveServer({ schema, introspection: config.introspection, limits: LIVE_LIMITS, logger, authenticate, context: contextOf }),

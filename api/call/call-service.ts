@@ -20,7 +20,7 @@ import type { Vault } from '#core/vault/vault.js';
 import type { Membership, Principal } from '../identity/principal.js';
 import { Approver, type Commit } from './approver.js';
 import { candidateTeams, checkInput } from './call-input.js';
-import type { CallRequest, ToolCallView } from './call-request.js';
+import type { CallRequest, HoldAnswer, ToolCallView } from './call-request.js';
 import { CallRunner, type AcceptedCall } from './call-runner.js';
 import { CallViews } from './call-views.js';
 import { CallWaiter } from './call-waiter.js';
@@ -340,14 +340,14 @@ export class CallService {
   #begin(admitted: Admitted | ToolCallView): Promise<ToolCallView> | ToolCallView {
     if (!('call' in admitted)) return admitted;
     const { request, call, leave } = admitted;
-    const ended = this.#run(call, request.signal, leave);
+    const ended = this.#run(call, request.signal, leave, request.hold);
     if (request.wait) return ended;
     ended.catch(() => undefined);
     return { record: call.record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
   }
 
-  /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. */
-  #run(call: AcceptedCall, disconnect: AbortSignal, leave: () => void): Promise<ToolCallView> {
+  /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. Resolves when its end is on record, or sooner where that holds the answer. */
+  #run(call: AcceptedCall, disconnect: AbortSignal, leave: () => void, hold?: HoldAnswer): Promise<ToolCallView> {
     const { id, kept } = call.record;
     const controller = new AbortController();
     const abort = (): void => controller.abort();
@@ -355,13 +355,18 @@ export class CallService {
       if (disconnect.aborted) abort();
       else disconnect.addEventListener('abort', abort, { once: true });
     }
-    const ended = this.#runner.run(call, controller.signal).finally(() => {
+    const made = this.#runner.run(call, controller.signal);
+    const ended = made.then(({ view, committed }) => committed.then(() => view)).finally(() => {
       leave();
       disconnect.removeEventListener('abort', abort);
     });
     this.#running.add(id, { controller, ended });
     if (this.#options.onEnded !== undefined) ended.then(({ record }) => this.#options.onEnded?.(record), () => undefined);
-    return ended;
+    if (hold === undefined) return ended;
+    return made.then(({ view }) => {
+      hold(ended);
+      return view;
+    });
   }
 
   /** Commits what must be on record before anything leaves. False when another call took the key meanwhile. */
