@@ -22,6 +22,8 @@ const COLUMNS = {
 const NAMES = Object.keys(COLUMNS);
 /** The names of these columns, for a statement. */
 export const CALL_NAMES = NAMES.join(', ');
+/** Parameters that hold {@link valuesOf} a call, for a statement: `$1` to `$22`. */
+export const CALL_PARAMETERS = Object.values(COLUMNS).map((type, index) => `$${index + 1}::${type}`).join(', ');
 /** A parameter that holds {@link recordOf} of several calls, as rows of these columns, and of `more` ones. */
 export function callRecordset(...more: string[]): string {
   return `json_to_recordset($1::json) as r(${[...Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`), ...more].join(', ')})`;
@@ -49,7 +51,7 @@ export const UPSERT_CALLS = `
   where tool_calls.status in ('RUNNING', 'OUTCOME_UNKNOWN') and excluded.status <> 'RUNNING'`;
 
 /** Inserts one new row; its parameters are {@link valuesOf} it. Costs PostgreSQL a third less than {@link UPSERT_CALLS}: nothing to parse, and no look for the row that it might be. */
-export const INSERT_CALL = `insert into tool_calls (${CALL_NAMES}) values (${NAMES.map((_, index) => `$${index + 1}`).join(', ')})`;
+export const INSERT_CALL = `insert into tool_calls (${CALL_NAMES}) values (${CALL_PARAMETERS})`;
 
 /** Inserts new rows; the parameter is their {@link recordset}. */
 export const INSERT_CALLS = `insert into tool_calls (${CALL_NAMES}) select ${CALL_NAMES} from ${callRecordset()}`;
