@@ -1,4 +1,5 @@
 import type { Slot } from './call/admission.js';
+import type { HoldAnswer } from './call/call-request.js';
 import type { Loaders } from './loaders.js';
 import type { LiveStreams } from './live/live-streams.js';
 import type { Principal } from './identity/principal.js';
@@ -16,6 +17,8 @@ export interface Context {
   requestId: string;
   /** Aborted when the client goes away before it has its answer. */
   signal: AbortSignal;
+  /** See {@link HoldAnswer}; absent where an answer leaves in parts. */
+  hold?: HoldAnswer | undefined;
   principal: Principal;
   loaders: Loaders;
   links: Links;

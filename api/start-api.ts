@@ -217,15 +217,15 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     const noted = (slot: Slot): Slot => context.slot = slot;
     return entered instanceof Slot ? noted(entered) : entered.then((slot) => slot && noted(slot));
   };
-  const contextOf = ({ principal, requestId, signal }: Pick<Context, 'principal' | 'requestId' | 'signal'>): Omit<Context, 'renew'> =>
-    ({ requestId, signal, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
+  const contextOf = ({ principal, requestId, signal, hold }: Pick<Context, 'principal' | 'requestId' | 'signal' | 'hold'>): Omit<Context, 'renew'> =>
+    ({ requestId, signal, hold, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
   const authenticate = (bearer: string | null) => authenticator.authenticate(bearer);
 
   const server = await createHttpServer<Context>({
     schema,
-    context: async ({ headers, requestId, signal }) => {
+    context: async ({ headers, requestId, signal, hold }) => {
       const bearer = bearerOf(headers);
-      const context = contextOf({ principal: await authenticate(bearer), requestId, signal });
+      const context = contextOf({ principal: await authenticate(bearer), requestId, signal, hold });
       return Object.assign(context, { renew: async () => { context.principal = await authenticate(bearer); } });
     },
     calls: { door: new CallDoor(schema, Math.random), enter: admit },

@@ -29,7 +29,15 @@ export interface CallRequest {
   slot?: Slot | undefined;
   /** False: answer as soon as the call is on record, and let it run. */
   wait: boolean;
+  /** See {@link HoldAnswer}; absent: the call's view is given when everything is committed. */
+  hold?: HoldAnswer | undefined;
 }
+
+/**
+ * Keeps the answer to a request back until this promise is kept, so that it is made ready while the database commits what must be on record before it leaves. Where the promise is broken, the
+ * answer is an error of ours.
+ */
+export type HoldAnswer = (until: Promise<unknown>) => void;
 
 /** Whether arguments and result can be shown: kept, never kept, or no longer kept. */
 export const CONTENT_STATES = ['AVAILABLE', 'NOT_KEPT', 'EXPIRED'] as const;

@@ -43,6 +43,14 @@ export interface CallRunnerOptions {
   logger: Logger;
 }
 
+/** A call that has ended. */
+export interface EndedCall {
+  /** As its caller sees it. */
+  view: ToolCallView;
+  /** Kept when everything is on record that must be before the answer leaves. */
+  committed: Promise<void>;
+}
+
 /**
  * Sends a call and keeps its record. Where the call is kept (a key, or nobody waits) the row was committed before, and its end is before the answer; else the row
  * is written while the request is on its way and is committed before the answer, and its end follows within moments.
@@ -50,8 +58,8 @@ export interface CallRunnerOptions {
 export class CallRunner {
   constructor(private readonly options: CallRunnerOptions) {}
 
-  /** The ended call as its caller sees it. @throws faults of our own, after the record says what is known */
-  async run(call: AcceptedCall, signal: AbortSignal): Promise<ToolCallView> {
+  /** Makes the call. @throws faults of our own, after the record says what is known */
+  async run(call: AcceptedCall, signal: AbortSignal): Promise<EndedCall> {
     const began = this.options.clock();
     call.slot?.begin();
     const stored = call.record.kept ? Promise.resolve() : this.options.records.store(call.record);
@@ -64,18 +72,16 @@ export class CallRunner {
     const { outcome, error, route, toolsChanged } = await (call.slot === undefined ? sent : call.slot.during(stored, sent));
     const told = this.#ended(call.record, outcome, began);
     const kept = { ...told, error: recordedFault(told.error, call.arguments) };
-    if (kept.kept) {
-      await this.#complete(kept, outcome);
-    } else {
-      // If the row still waits, it is inserted as it is now.
-      this.options.records.storeSoon(kept);
-      await stored;
-    }
+    // If the row still waits, it is inserted as it is now.
+    if (!kept.kept) this.options.records.storeSoon(kept);
+    const committed = kept.kept ? this.#complete(kept, outcome) : stored;
+    committed.catch(() => undefined);
     await this.options.observe(route, error, toolsChanged);
     const { type, enrollment } = route;
     // With a key, the first answer is the one that is given again.
     const shown = kept.kept ? kept : told;
-    return withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment, assignment: route.assignment?.row ?? null } }, outcome.content);
+    const view = withContent({ record: shown, arguments: call.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null, went: { type, enrollment, assignment: route.assignment?.row ?? null } }, outcome.content);
+    return { view, committed };
   }
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal, progress: ProgressNote | null): Promise<Dispatched> {

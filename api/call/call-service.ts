@@ -21,7 +21,7 @@ import type { Membership, Principal } from '../identity/principal.js';
 import { aside } from './admission.js';
 import { Approver, type Commit } from './approver.js';
 import { candidateTeams, checkInput } from './call-input.js';
-import type { CallRequest, ToolCallView } from './call-request.js';
+import type { CallRequest, HoldAnswer, ToolCallView } from './call-request.js';
 import { CallRunner, type AcceptedCall } from './call-runner.js';
 import { CallViews } from './call-views.js';
 import { CallWaiter } from './call-waiter.js';
@@ -35,6 +35,7 @@ import { ProcessLife } from './process-life.js';
 import { newRecord } from './new-record.js';
 import { ProgressNotes } from './progress-notes.js';
 import { Records } from './records.js';
+import { refusal, type About } from './refusal.js';
 import { RouteFinder, Routes, type EnrollLink, type Route } from './route.js';
 import { RunningCalls } from './running-calls.js';
 import { SchemaChecks } from './schema-checks.js';
@@ -72,12 +73,6 @@ export interface CallServiceOptions {
   due?: FindingsOptions['due'];
   /** Called with each heartbeat: how many operators live. */
   onOperators?: (operators: number) => void;
-}
-
-/** What is known of a request when it is refused. */
-interface About {
-  membership: Membership | null;
-  route: Route | null;
 }
 
 /** A call that may be sent. */
@@ -221,7 +216,7 @@ export class CallService {
     try {
       return await this.#call(request, about);
     } catch (error) {
-      if (error instanceof UserFault) await this.#audit(request, about, error);
+      if (error instanceof UserFault) await this.#options.store.audit.append(refusal(request, about, error));
       throw error;
     }
   }
@@ -342,14 +337,14 @@ export class CallService {
   #begin(admitted: Admitted | ToolCallView): Promise<ToolCallView> | ToolCallView {
     if (!('call' in admitted)) return admitted;
     const { request, call, leave } = admitted;
-    const ended = this.#run(call, request.signal, leave);
+    const ended = this.#run(call, request.signal, leave, request.hold);
     if (request.wait) return ended;
     ended.catch(() => undefined);
     return { record: call.record, arguments: request.arguments, contentState: 'AVAILABLE', content: null, structuredContent: null };
   }
 
-  /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. */
-  #run(call: AcceptedCall, disconnect: AbortSignal, leave: () => void): Promise<ToolCallView> {
+  /** Starts the call; it goes on when its caller has gone, unless it has no key and somebody should be waiting. Resolves when its end is on record, or sooner where that holds the answer. */
+  #run(call: AcceptedCall, disconnect: AbortSignal, leave: () => void, hold?: HoldAnswer): Promise<ToolCallView> {
     const { id, kept } = call.record;
     const controller = new AbortController();
     const abort = (): void => controller.abort();
@@ -357,14 +352,19 @@ export class CallService {
       if (disconnect.aborted) abort();
       else disconnect.addEventListener('abort', abort, { once: true });
     }
-    const ended = this.#runner.run(call, controller.signal).finally(() => {
+    const made = this.#runner.run(call, controller.signal);
+    const ended = made.then(({ view, committed }) => committed.then(() => view)).finally(() => {
       leave();
       call.slot?.release();
       disconnect.removeEventListener('abort', abort);
     });
     this.#running.add(id, { controller, ended });
     if (this.#options.onEnded !== undefined) ended.then(({ record }) => this.#options.onEnded?.(record), () => undefined);
-    return ended;
+    if (hold === undefined) return ended;
+    return made.then(({ view }) => {
+      hold(ended);
+      return view;
+    });
   }
 
   /** Commits what must be on record before anything leaves. False when another call took the key meanwhile. */
@@ -383,15 +383,6 @@ export class CallService {
     const record = await this.#calls.byId(id);
     if (record === null) throw new InvariantBroken(`call ${id} has a key but no record`);
     return (await this.#views.views(request.principal, [record]))[0]!;
-  }
-
-  async #audit({ principal, requestId }: CallRequest, { membership, route }: About, fault: UserFault): Promise<void> {
-    const onBehalfOfName = principal.assignment?.onBehalfOf === true ? principal.displayName : null;
-    await this.#options.store.audit.append({
-      teamId: membership?.teamId ?? null, actorId: membership?.memberId ?? null, actorName: principal.displayName, onBehalfOfName, tokenId: principal.tokenId,
-      action: 'callTool', subjectType: route === null ? null : 'ConnectionType', subjectId: route?.typeId ?? null, subjectName: route?.typeName ?? null,
-      outcome: 'REFUSED', code: fault.code, requestId,
-    });
   }
 }
 

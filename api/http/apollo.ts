@@ -1,10 +1,9 @@
 import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
-import type { GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import type { GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { GraphQLError, Kind, OperationTypeNode } from 'graphql';
 import { UnparsedJson } from '#core/json/unparsed.js';
 import type { Logger } from '#core/log.js';
-import { errorFormatter } from '../graphql/errors.js';
 import { costLimitPlugin, GRAPHQL_LIMITS, limitRule } from '../graphql/limits.js';
 import type { CallDoor } from './call-door.js';
 import type { RequestFrames } from './request-frame.js';
@@ -14,6 +13,8 @@ export interface ApolloOptions {
   schema: GraphQLSchema;
   introspection: boolean;
   frames: RequestFrames;
+  /** What is published of an error: Apollo's form of it, and the error itself. */
+  formatError: (formatted: GraphQLFormattedError, error: unknown) => GraphQLFormattedError;
   logger: Logger;
   /** Learns which documents are calls of tools. */
   door?: CallDoor | undefined;
@@ -21,7 +22,7 @@ export interface ApolloOptions {
 
 /** Apollo Server with our limits and masked errors, and without batching, persisted queries, landing page and cache hints. Not started. */
 export function createApollo<C extends BaseContext>(options: ApolloOptions): ApolloServer<C> {
-  const { schema, introspection, frames, logger, door } = options;
+  const { schema, introspection, frames, formatError, logger, door } = options;
   return new ApolloServer<C>({
     schema,
     introspection,
@@ -37,7 +38,7 @@ export function createApollo<C extends BaseContext>(options: ApolloOptions): Apo
     validationRules: [limitRule(GRAPHQL_LIMITS)],
     // The line end is for terminals.
     stringifyResult: (result) => `${UnparsedJson.stringify(result)}\n`,
-    formatError: errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger }),
+    formatError,
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginLandingPageDisabled(),

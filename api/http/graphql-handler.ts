@@ -1,25 +1,44 @@
 import type { ApolloServer, BaseContext, GraphQLRequest, GraphQLResponse } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { GraphQLFormattedError } from 'graphql';
 import { InvariantBroken } from '#core/errors.js';
 import { UnparsedJson } from '#core/json/unparsed.js';
 import type { CallGate } from './call-door.js';
 
+/** What {@link graphqlHandler} is given. */
+export interface GraphqlHandlerOptions<C extends BaseContext> {
+  apollo: ApolloServer<C>;
+  /** Makes the context of one request. What is given to `hold`, where there is one, holds the answer back. */
+  context: (request: FastifyRequest, reply: FastifyReply, hold?: (until: Promise<unknown>) => void) => Promise<C>;
+  /** Logs an error of ours, and makes of it what is published. */
+  mask: (error: unknown) => GraphQLFormattedError;
+  /** Lets calls of tools in; without one all are. */
+  gate?: CallGate<C> | undefined;
+}
+
 /**
- * Answers `POST /graphql`. A plain request, which takes any JSON (see {@link graphqlRequest}), is given to Apollo Server as it is, and its answer is written once; anything else goes the whole way through Apollo's HTTP side, which
- * negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways, and calls of tools pass the gate first.
+ * Answers `POST /graphql`. A plain request, which takes any JSON (see {@link graphqlRequest}), is given to Apollo Server as it is, and its answer is written once, when everything that holds it back is done; anything else goes the
+ * whole way through Apollo's HTTP side, which negotiates, refuses and explains. What is executed, limited, masked and observed is the same on both ways, and calls of tools pass the gate first.
  */
-export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, context: (request: FastifyRequest, reply: FastifyReply) => Promise<C>, gate?: CallGate<C>): RouteHandlerMethod {
+export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, gate }: GraphqlHandlerOptions<C>): RouteHandlerMethod {
   const contexts = new WeakMap<FastifyRequest, C>();
   const whole = fastifyApolloHandler(apollo, { context: async (request, reply) => contexts.get(request) ?? context(request, reply) });
   return async function answer(request, reply) {
     const asked = graphqlRequest(request.body);
-    const contextValue = asked === null ? null : await context(request, reply).catch(() => null);
+    const negotiates = !ANY_JSON.has(request.headers.accept);
+    const held: Promise<unknown>[] = [];
+    const hold = (until: Promise<unknown>): void => {
+      // It is looked at when the answer is ready, which may be after it has failed.
+      until.catch(() => undefined);
+      held.push(until);
+    };
+    // Apollo's HTTP side sends its answers itself: nothing holds them back.
+    const contextValue = asked === null ? null : await context(request, reply, negotiates ? undefined : hold).catch(() => null);
     // Who isn't let in is told so by Apollo, too.
     if (asked === null || contextValue === null) return whole.call(this, request, reply);
-    const negotiates = !ANY_JSON.has(request.headers.accept);
     const execute = async (): Promise<unknown> => {
-      if (!negotiates) return send(reply, await apollo.executeOperation(asked, { contextValue }));
+      if (!negotiates) return send(reply, await apollo.executeOperation(asked, { contextValue }), { held, mask });
       contexts.set(request, contextValue);
       return whole.call(this, request, reply);
     };
@@ -38,11 +57,23 @@ export function graphqlHandler<C extends BaseContext>(apollo: ApolloServer<C>, c
   };
 }
 
-function send(reply: FastifyReply, { body, http }: GraphQLResponse): FastifyReply {
+/** What an answer waits for, and what takes its place if that fails. */
+interface Holding extends Pick<GraphqlHandlerOptions<BaseContext>, 'mask'> {
+  held: readonly Promise<unknown>[];
+}
+
+async function send(reply: FastifyReply, { body, http }: GraphQLResponse, { held, mask }: Holding): Promise<FastifyReply> {
   if (body.kind !== 'single') throw new InvariantBroken('a schema without @defer and @stream was answered in parts');
   for (const [name, value] of http.headers) reply.header(name, value);
   const { errors, data, extensions } = body.singleResult;
-  return reply.code(http.status ?? 200).header('content-type', JSON_TYPE).send(`${UnparsedJson.stringify({ errors, data, extensions })}\n`);
+  let text = UnparsedJson.stringify({ errors, data, extensions });
+  try {
+    for (const until of held) await until;
+  } catch (error) {
+    reply.request.frame.failed = true;
+    text = JSON.stringify({ errors: [mask(error)], data: null });
+  }
+  return reply.code(http.status ?? 200).header('content-type', JSON_TYPE).send(`${text}\n`);
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';

@@ -7,6 +7,7 @@ import type { GraphQLSchema } from 'graphql';
 import type { Registry } from 'prom-client';
 import type { Logger } from '#core/log.js';
 import type { Readiness } from '#core/metrics.js';
+import { errorFormatter } from '../graphql/errors.js';
 import { createApollo } from './apollo.js';
 import { allowOrigin, answerPreflight } from './cors.js';
 import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer.js';
@@ -28,6 +29,8 @@ export interface ContextRequest {
   requestId: string;
   /** Aborted when the client goes away before its answer was written. */
   signal: AbortSignal;
+  /** Keeps the answer back until the promise is kept; where it is broken, the answer is an error of ours. Absent where the answer may leave sooner. */
+  hold?: ((until: Promise<unknown>) => void) | undefined;
   ip: string;
 }
 
@@ -97,7 +100,8 @@ declare module 'fastify' {
 export async function createHttpServer<C extends BaseContext>(options: HttpServerOptions<C>): Promise<HttpServer> {
   const { logger } = options;
   const frames = new RequestFrames();
-  const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, logger, door: options.calls?.door });
+  const mask = errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger });
+  const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, formatError: mask, logger, door: options.calls?.door });
   await apollo.start();
   const app = Fastify({
     logger: false,
@@ -137,7 +141,11 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
 
   addProbes(app, options.ready, () => state.closing);
   if (options.introspection) addExplorer(app, '/graphql');
-  const answer = graphqlHandler(apollo, (request, reply) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), ip: request.ip }), options.calls);
+  const answer = graphqlHandler({
+    apollo, mask: (error) => mask({ message: '' }, error),
+    context: (request, reply, hold) => options.context({ headers: request.headers, requestId: request.id, signal: disconnectSignal(reply), hold, ip: request.ip }),
+    gate: options.calls,
+  });
   app.post('/graphql', (request, reply) => frames.run(request.frame, () => answer.call(app, request, reply)));
   app.route({
     method: ['GET', 'PUT', 'PATCH', 'DELETE'], url: '/graphql',

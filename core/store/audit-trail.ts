@@ -3,11 +3,14 @@ import { AuditEvent } from './entities/audit-event.entity.js';
 import { newId } from './ids.js';
 import { pageOf, type Page, type PageRequest } from './page.js';
 
+/** An event that is about to be recorded. */
+export type NewAuditEvent = Omit<AuditEvent, 'id' | 'occurredAt'>;
+
 /** Who did what: every mutation, and every call that was refused. (A call that was made has its own record, `tool_calls`.) */
 export class AuditTrail {
   constructor(private readonly manager: EntityManager) {}
 
-  async append(event: Omit<AuditEvent, 'id' | 'occurredAt'>): Promise<void> {
+  async append(event: NewAuditEvent): Promise<void> {
     await this.manager.insert(AuditEvent, { ...event, id: newId(), occurredAt: new Date() });
   }
 

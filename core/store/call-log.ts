@@ -1,6 +1,6 @@
 import type { ToolCall } from './entities/tool-call.entity.js';
 import { HeldClient } from './held-client.js';
-import { recordset, UPSERT_CALLS } from './tool-calls.js';
+import { INSERT_CALL, INSERT_CALLS, recordset, UPSERT_CALLS, valuesOf } from './tool-calls.js';
 
 /**
  * Writes groups of call records, so that the hot path never queues behind page queries: over one connection what callers wait for, over another the ends that nobody
@@ -16,9 +16,14 @@ export class CallLog {
     this.#ended = new HeldClient({ url, name: 'fairlead ends of calls' });
   }
 
-  /** Inserts these rows, or ends those that are stored as running; committed when it resolves. No id twice. One at a time for each `awaited`, which says whether somebody waits. */
+  /**
+   * Rows that somebody waits for (`awaited`) are new, and are inserted; others are inserted, or end those that are stored as running. Committed when it resolves. No id twice, and one at a time
+   * for each `awaited`.
+   */
   async write(calls: readonly ToolCall[], awaited: boolean): Promise<void> {
-    await (awaited ? this.#begun : this.#ended).query({ name: 'calls', text: UPSERT_CALLS, values: [recordset(calls)] });
+    if (!awaited) await this.#ended.query({ name: 'calls', text: UPSERT_CALLS, values: [recordset(calls)] });
+    else if (calls.length === 1) await this.#begun.query({ name: 'call', text: INSERT_CALL, values: valuesOf(calls[0]!) });
+    else await this.#begun.query({ name: 'calls', text: INSERT_CALLS, values: [recordset(calls)] });
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,9 @@
 import { Pool } from 'pg';
-import type { ToolCall } from './entities/tool-call.entity.js';
+import type { ToolCall, ToolCallFault } from './entities/tool-call.entity.js';
 import { isDataFault } from './data-fault.js';
 import { Grouped } from './grouped.js';
 import { HeldClient } from './held-client.js';
-import { CALL_NAMES, callRecordset, recordOf, type ToolCallEnd } from './tool-calls.js';
+import { CALL_NAMES, CALL_PARAMETERS, callRecordset, recordOf, valuesOf, type ToolCallEnd } from './tool-calls.js';
 import { storable } from './storable.js';
 import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
@@ -51,14 +51,34 @@ const RESERVE = `
   )
   select id from admitted`;
 
+/** {@link RESERVE} for one row with a claim, which is the usual case: PostgreSQL has nothing to parse. Affects a row where the claim holds. */
+const RESERVE_ONE = `
+  with claimed as (
+    insert into idempotency_keys as k (tool_call_id, team_id, scope, key, request_hash, expires_at) values ($1, $2, $24, $25, $26, now() + ${KEPT_FOR})
+    on conflict (scope, key) do update
+      set tool_call_id = excluded.tool_call_id, team_id = excluded.team_id, request_hash = excluded.request_hash, expires_at = excluded.expires_at
+      where k.expires_at <= now()
+    returning tool_call_id
+  ), recorded as (
+    insert into tool_calls (${CALL_NAMES}) select ${CALL_PARAMETERS} from claimed
+  )
+  insert into tool_call_payloads (tool_call_id, team_id, sealed_arguments, expires_at) select $1, $2, $23::bytea, now() + ${KEPT_FOR} from claimed`;
+
+/** The ids are a parameter of their own, so that only these rows are looked at, whatever plan was made. */
 const COMPLETE = `
   with told as materialized (
     select * from json_to_recordset($1::json) as r(id uuid, status text, error jsonb, finished_at timestamptz, duration_ms double precision, sealed_result text)
   ), ended as (
     update tool_calls c set status = told.status, error = told.error, finished_at = told.finished_at, duration_ms = told.duration_ms
-    from told where c.id = told.id and c.status in ('RUNNING', 'OUTCOME_UNKNOWN')
+    from told where c.id = told.id and c.id = any($2::uuid[]) and c.status in ('RUNNING', 'OUTCOME_UNKNOWN')
   )
-  update tool_call_payloads p set sealed_result = decode(told.sealed_result, 'hex') from told where p.tool_call_id = told.id`;
+  update tool_call_payloads p set sealed_result = decode(told.sealed_result, 'hex') from told where p.tool_call_id = told.id and p.tool_call_id = any($2::uuid[])`;
+
+const COMPLETE_ONE = `
+  with ended as (
+    update tool_calls set status = $2, error = $3, finished_at = $4, duration_ms = $5 where id = $1 and status in ('RUNNING', 'OUTCOME_UNKNOWN')
+  )
+  update tool_call_payloads set sealed_result = $6 where tool_call_id = $1`;
 
 /** Few rows are looked for, by their keys. A plan that was made while the tables were small, and is kept with the prepared statement, must know that too. */
 const BY_KEYS_ALONE = 'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off';
@@ -119,6 +139,8 @@ export class CallReservations {
   }
 
   async #reserve(group: readonly Reservation[]): Promise<boolean[]> {
+    const [first] = group;
+    if (group.length === 1 && first!.claim !== null) return [await this.#reserveOne(first!.call, first!.sealedArguments, first!.claim)];
     // All processes take keys in the same order, so that two groups never wait for each other.
     const ordered = group.toSorted((one, other) => compare(one.claim, other.claim));
     const { rows } = await this.#reserving.query<{ id: string }>({
@@ -131,12 +153,22 @@ export class CallReservations {
     return group.map(({ call }) => admitted.has(call.id));
   }
 
+  async #reserveOne(call: ToolCall, sealedArguments: Buffer, { scope, key, requestHash }: KeyClaim): Promise<boolean> {
+    const { rowCount } = await this.#reserving.query({ name: 'reserve one', text: RESERVE_ONE, values: [...valuesOf(call), sealedArguments, scope, key, requestHash] });
+    return rowCount === 1;
+  }
+
   async #complete(group: readonly Completion[]): Promise<void[]> {
+    const [first] = group;
+    if (group.length === 1) {
+      const { id, end, sealedResult } = first!;
+      await this.#completing.query({ name: 'complete one', text: COMPLETE_ONE, values: [id, end.status, textOf(errorOf(end)), end.finishedAt?.toISOString() ?? null, end.durationMs, sealedResult] });
+      return [undefined];
+    }
     await this.#completing.query({
       name: 'complete', text: COMPLETE, values: [JSON.stringify(group.map(({ id, end, sealedResult }) => ({
-        id, status: end.status, error: end.error === null ? null : { ...end.error, message: storable(end.error.message) },
-        finished_at: end.finishedAt, duration_ms: end.durationMs, sealed_result: sealedResult?.toString('hex') ?? null,
-      })))],
+        id, status: end.status, error: errorOf(end), finished_at: end.finishedAt, duration_ms: end.durationMs, sealed_result: sealedResult?.toString('hex') ?? null,
+      }))), group.map(({ id }) => id)],
     });
     return group.map(() => undefined);
   }
@@ -144,6 +176,14 @@ export class CallReservations {
   async close(): Promise<void> {
     await Promise.all([this.#pool.end(), this.#reserving.close(), this.#completing.close()]);
   }
+}
+
+function errorOf({ error }: ToolCallEnd): ToolCallFault | null {
+  return error === null ? null : { ...error, message: storable(error.message) };
+}
+
+function textOf(error: ToolCallFault | null): string | null {
+  return error === null ? null : JSON.stringify(error);
 }
 
 function sortKey({ scope, key }: KeyClaim): string {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSchema, GraphQLError, type GraphQLFormattedError, type GraphQLObjectType } from 'graphql';
 import { createLogger } from '#core/log.js';
 import { InvariantBroken } from '#core/errors.js';
+import { errorFormatter } from '#api/graphql/errors.js';
 import { createApollo } from '#api/http/apollo.js';
 import { RequestFrames } from '#api/http/request-frame.js';
 import { DateTimeScalar } from '#api/graphql/scalars.js';
@@ -28,7 +29,8 @@ fields.bad!.resolve = () => CANARY;
 
 const lines: string[] = [];
 const frames = new RequestFrames();
-const apollo = createApollo({ schema, introspection: false, frames, logger: createLogger('debug', { write: (line: string) => void lines.push(line) }) });
+const logger = createLogger('debug', { write: (line: string) => void lines.push(line) });
+const apollo = createApollo({ schema, introspection: false, frames, formatError: errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger }), logger });
 beforeAll(() => apollo.start());
 afterAll(() => apollo.stop());
 

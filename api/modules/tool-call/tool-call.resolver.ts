@@ -35,9 +35,9 @@ export class ToolCallResolver {
   @Mutation(() => CallToolPayload, { description: 'Calls a tool with the caller\'s enrollment. What is refused before anything was sent is a userError; what happens after is in `toolCall.error`.' })
   callTool(@Ctx() context: Context, @Arg('input', () => CallToolInput, { description: 'The call.' }) input: CallToolInput) {
     return answer(context, async () => {
-      const { principal, requestId, signal, slot } = context;
+      const { principal, requestId, signal, slot, hold } = context;
       const view = await this.calls.call({
-        principal, requestId, signal, slot, teamSlug: input.team, connectionType: input.connectionType, connectionTypeId: decoded('ConnectionType', input.connectionTypeId),
+        principal, requestId, signal, slot, hold, teamSlug: input.team, connectionType: input.connectionType, connectionTypeId: decoded('ConnectionType', input.connectionTypeId),
         tool: input.tool, arguments: input.arguments ?? {}, enrollmentId: decoded('Enrollment', input.enrollmentId),
         assignmentId: decoded('Assignment', input.assignmentId), idempotencyKey: input.idempotencyKey,
         timeoutMs: input.timeoutMs, wait: input.wait,
