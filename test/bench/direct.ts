@@ -2,7 +2,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { runCallers, type Bounds, type Run } from './callers.js';
 import { answerQuestions } from './child-program.js';
-import { credentialOf, nonceOf, resultOf } from './nonces.js';
+import { credentialOf, nextNonce, resultOf } from './nonces.js';
 
 /** The SDK's client calls the server. */
 export interface DirectRun extends Bounds {
@@ -15,15 +15,13 @@ export interface DirectRun extends Bounds {
 /** What this program answers. */
 export type DirectAnswers = { run: (run: DirectRun) => Promise<Run> };
 
-let sequence = 0;
-
 // The SDK's own client, as shipped, in a process of its own. Each run has a new client: it leaks a listener with each call, and must not look slower for it.
 async function run({ url, login, large, ...bounds }: DirectRun): Promise<Run> {
   const client = new Client({ name: 'bench', version: '1.0.0' });
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { Authorization: `Bearer ${credentialOf(login)}` } } }));
   try {
     return await runCallers(bounds, async () => {
-      const nonce = nonceOf(login, sequence++);
+      const nonce = nextNonce(login);
       const args = { nonce, ...(large === true && { large }) };
       const { content, isError } = await client.callTool({ name: 'echo', arguments: args });
       const [block] = content as { type: string; text: string }[];

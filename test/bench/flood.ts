@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { callBody, faultOf, type Answer } from './call-request.js';
 import type { Login } from './load.js';
-import { nonceOf } from './nonces.js';
+import { nextNonce } from './nonces.js';
 
 /**
  * Calls of many callers, who together make so many a second, one at a time each, whatever they are answered: they don't wait when they are told to. A caller whose last answer is late makes the next call that much
@@ -49,7 +49,6 @@ const CALLERS = 400;
 const TICK_MS = 2;
 const PAUSE_MS = 20;
 const EXAMPLES = 5;
-let sequence = 0;
 
 /** Makes one. */
 export async function flood({ url, document, connectionType, logins, modest, rate, ms }: FloodRun): Promise<FloodResult> {
@@ -61,7 +60,7 @@ export async function flood({ url, document, connectionType, logins, modest, rat
   const late: number[] = [];
 
   const call = async (who: 'flood' | 'modest', login: Login, due: number): Promise<void> => {
-    const nonce = nonceOf(login.login, sequence++);
+    const nonce = nextNonce(login.login);
     const fault = await answered(pools[who], login, callBody(document, connectionType, login, { nonce }, null)).then((answer) => {
       const [refusal] = answer.data?.callTool.userErrors ?? [];
       const took = performance.now() - due;

@@ -3,7 +3,7 @@ import { callBody, faultOf, post } from './call-request.js';
 import { runCallers, type Bounds, type Run } from './callers.js';
 import { answerQuestions } from './child-program.js';
 import { flood, type FloodResult, type FloodRun } from './flood.js';
-import { nonceOf } from './nonces.js';
+import { nextNonce } from './nonces.js';
 
 /** Somebody with an enrollment, and the token that they call with. */
 export interface Login {
@@ -53,7 +53,6 @@ export interface Repetition {
 export type LoadAnswers = { run: (run: LoadRun) => Promise<LoadResult>; repeat: (repetition: Repetition) => Promise<string[]>; flood: (run: FloodRun) => Promise<FloodResult> };
 
 const KEPT_FOR_REPETITION = 5;
-let sequence = 0;
 
 // A load generator with keep-alive, in a process of its own.
 async function run({ url, document, connectionType, logins, keyed, large = false, ...bounds }: LoadRun): Promise<LoadResult> {
@@ -63,7 +62,7 @@ async function run({ url, document, connectionType, logins, keyed, large = false
   try {
     const result = await runCallers(bounds, async (index) => {
       const login = logins[index % logins.length]!;
-      const nonce = nonceOf(login.login, sequence++);
+      const nonce = nextNonce(login.login);
       const key = keyed ? `bench-${process.pid}-${nonce}` : null;
       const args = { nonce, ...(large && { large }) };
       const answer = await post(pool, login.token, callBody(document, connectionType, login, args, key));

@@ -8,9 +8,11 @@ export function credentialOf(login: string): string {
   return `bench-${createHash('sha256').update(login).digest('hex').slice(0, 32)}`;
 }
 
-/** A nonce that no other call of this login has. */
-export function nonceOf(login: string, sequence: number): string {
-  return `${login}:${sequence}`;
+let sequence = 0;
+
+/** A nonce that no other call has which this process makes; a login's calls are made by one process. */
+export function nextNonce(login: string): string {
+  return `${login}:${sequence++}`;
 }
 
 /** A large result: rows as a database gives them, about a mebibyte with what is around it on the wire. */

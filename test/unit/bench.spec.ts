@@ -6,7 +6,7 @@ import { runCallers } from '#test/bench/callers.js';
 import { contractDocument } from '#test/bench/contract-document.js';
 import { wrongs, type Books } from '#test/bench/correctness.js';
 import { IDLE, readProfile } from '#test/bench/cpu-profile.js';
-import { credentialOf, loginOf, nonceOf } from '#test/bench/nonces.js';
+import { credentialOf, loginOf, nextNonce } from '#test/bench/nonces.js';
 import { overloadText, overloadVerdicts } from '#test/bench/overload-report.js';
 import { planOf } from '#test/bench/plan.js';
 import { comparisonText, largeVerdict, verdictsOn } from '#test/bench/report.js';
@@ -108,7 +108,8 @@ test('Callers stop at the number of calls, and count what was wrong and what was
 });
 
 test('A nonce leads to the login that made it, and so to the credential that must come with it', () => {
-  expect(loginOf(nonceOf('member-1-2', 34))).toBe('member-1-2');
+  const [one, other] = [nextNonce('member-1-2'), nextNonce('member-1-2')];
+  expect([loginOf(one), loginOf(other), one === other]).toEqual(['member-1-2', 'member-1-2', false]);
   expect(credentialOf('a')).not.toBe(credentialOf('b'));
 });
 
