@@ -71,7 +71,10 @@ const call = (connectionType: 'hanging' | 'fine', nonce: number) => fairlead.gql
   expect(refused.length).toBeGreaterThanOrEqual(CALLERS - AT_ONCE);
   expect(new Set(refused.flatMap(({ userErrors }) => userErrors.map(({ code }) => code)))).toEqual(new Set(['OVERLOADED']));
   expect(refused.every(({ userErrors }) => userErrors[0]!.retryAfterMs! > 0)).toBe(true);
-  expect(new Set(answers.flatMap(({ toolCall }) => (toolCall === null ? [] : [toolCall.error?.code])))).toEqual(new Set(['TIMEOUT']));
+  // UNREACHABLE: on a slow machine a connection isn't there before the time is over.
+  const ends = answers.flatMap(({ toolCall }) => (toolCall === null ? [] : [toolCall.error?.code]));
+  expect(ends).toContain('TIMEOUT');
+  expect(ends.filter((code) => code !== 'TIMEOUT' && code !== 'UNREACHABLE')).toEqual([]);
 
   // A connection whose answer is still to come is of no use any more.
   for (let looks = 0; looks < 200 && hanging.connections() > 2; looks += 1) await new Promise((resolve) => setTimeout(resolve, 50));
