@@ -8,7 +8,6 @@ import { locateNativeFolder, prepareBinaries } from './binaries.js';
 import { CLUSTER_NAME, openCluster } from './cluster.js';
 import { clearLeftover } from './leftover.js';
 import { PostgresServer, type ServerOptions } from './server.js';
-import { makeSocketFolder } from './socket-folder.js';
 import { fileFault, StartFault, USE_OWN_SERVER } from './start-fault.js';
 
 /** What {@link startEmbeddedPostgres} needs. */
@@ -24,7 +23,7 @@ export interface EmbeddedOptions {
 
 /** A running embedded server. */
 export interface EmbeddedPostgres {
-  /** Connection URL of the database `fairlead`, with its password. Its `host` parameter, where it has one, is the folder of a Unix-domain socket, for those who take it (`pg`, libpq). */
+  /** Connection URL of the database `fairlead`, with its password. */
   url: string;
   port: number;
   /** Settles when the server process is gone, whether through {@link stop} or by itself. */
@@ -49,11 +48,9 @@ export async function startEmbeddedPostgres({ directory, logger, searchPath, dur
   const binaries = await prepareBinaries(locateNativeFolder(), join(home, 'lib'), searchPath).catch((error: unknown) => { throw fileFault(error, home); });
   const leftover = await clearLeftover(join(home, 'data'), logger);
   const { dataFolder, password } = await openCluster(home, binaries, account, durable).catch((error: unknown) => explain(error, home));
-  const socketFolder = await makeSocketFolder(home, account).catch((error: unknown) => { throw fileFault(error, home); });
-  const server = await startPatiently({ dataFolder, logFile: join(home, 'server.log'), binaries, account, socketFolder, durable }, leftover)
+  const server = await startPatiently({ dataFolder, logFile: join(home, 'server.log'), binaries, account, durable }, leftover)
     .catch((error: unknown) => explain(error, home));
-  const socket = socketFolder === null ? '' : `?host=${encodeURIComponent(socketFolder)}`;
-  const url = (database: string) => `postgres://${CLUSTER_NAME}:${password}@127.0.0.1:${server.port}/${database}${socket}`;
+  const url = (database: string) => `postgres://${CLUSTER_NAME}:${password}@127.0.0.1:${server.port}/${database}`;
   try {
     await ensureDatabase(url('postgres'));
   } catch (error) {

@@ -13,8 +13,6 @@ export interface ServerOptions {
   logFile: string;
   binaries: PostgresBinaries;
   account: Account;
-  /** For a Unix-domain socket; null for none. */
-  socketFolder: string | null;
   durable: boolean;
 }
 
@@ -32,7 +30,7 @@ export class PostgresServer {
     const log = await open(options.logFile, 'w', 0o600);
     let child: ChildProcess;
     try {
-      const command = [...options.account.prefix, options.binaries.postgres, '-D', options.dataFolder, ...settings(port, options)];
+      const command = [...options.account.prefix, options.binaries.postgres, '-D', options.dataFolder, ...settings(port, options.durable)];
       child = spawn(command[0]!, command.slice(1), {
         cwd: options.dataFolder, env: options.binaries.env, detached: true, stdio: ['ignore', log.fd, log.fd],
       });
@@ -83,9 +81,9 @@ const STOP_WAIT_MS = 10_000;
 /** Recovery after a crash may take its time; what is done is kept, so that trying again is never in vain. */
 const START_WAIT_MS = 120_000;
 
-function settings(port: number, { durable, socketFolder }: Pick<ServerOptions, 'durable' | 'socketFolder'>): string[] {
+function settings(port: number, durable: boolean): string[] {
   const values: Record<string, string | number> = {
-    listen_addresses: '127.0.0.1', port, unix_socket_directories: socketFolder === null ? '' : `"${socketFolder}"`, unix_socket_permissions: '0700', timezone: 'UTC', log_timezone: 'UTC', wal_level: 'minimal', max_wal_senders: 0,
+    listen_addresses: '127.0.0.1', port, unix_socket_directories: '', timezone: 'UTC', log_timezone: 'UTC', wal_level: 'minimal', max_wal_senders: 0,
     // Failed statements are the client's to report; here their text and values would be a copy of what may be secret.
     log_min_messages: 'log', log_min_error_statement: 'panic', log_error_verbosity: 'terse', log_checkpoints: 'off',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
