@@ -70,7 +70,10 @@ describe('a name', () => {
     expect(lookups).toBe(1);
     admitted.dropConnections();
     await admitted.drained();
-    await expect(get(url)).rejects.toMatchObject(REFUSED);
+    // A connection that was dropped may be written to before that is heard; that looks nothing up.
+    let next: unknown;
+    do next = await get(url).catch((error: unknown) => error); while ((next as { code?: string }).code === 'RESET');
+    expect(next).toMatchObject(REFUSED);
     expect((await get(url)).status).toBe(200);
     expect(admitted.requests).toHaveLength(2);
     expect(server.accepted).toBe(0);
