@@ -74,6 +74,9 @@ const VALUE_KINDS: ReadonlySet<unknown> = new Set([
 ]);
 
 function ofRequest(error: GraphQLError): PublicError | null {
+  if (error.extensions.validationErrorCode === 'INTROSPECTION_DISABLED') {
+    return { message: 'Introspection is off here. An operator can turn it on with FAIRLEAD_INTROSPECTION=on.', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } };
+  }
   const code = error.extensions.code;
   // The parser's token limit and the limit on variable errors have no code of their own: their text is all there is (pinned by a test).
   if (code === 'GRAPHQL_PARSE_FAILED' && error.message.startsWith('Syntax Error: Document contains more that')) {

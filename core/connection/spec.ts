@@ -27,6 +27,8 @@ export const serverUrl = z.string().trim().max(2048, 'A server URL has at most 2
     context.addIssue({ code: 'custom', message });
     return z.NEVER;
   };
+  // The URL parser drops line breaks and tabs without a word: what is stored has to be what was entered.
+  if (!oneLine(text)) return fail('A server URL has no line breaks, tabs or other control characters.');
   if (!URL.canParse(text)) return fail('Enter an absolute URL, for example https://mcp.example.com/mcp.');
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {

@@ -372,6 +372,8 @@ describe('the explorer', () => {
     for (const path of ['/explorer', '/']) expect((await fetch(`${server!.url}${path}`)).status).toBe(404);
     const response = await post('{ __schema { types { name } } }');
     expect(response.status).toBe(400);
-    expect(await response.text()).not.toContain('"types"');
+    const text = await response.text();
+    expect(text).not.toContain('"types"');
+    expect(text).toContain('FAIRLEAD_INTROSPECTION=on');
   });
 });
