@@ -61,13 +61,15 @@ function describeOAuth({ outcome, steps }: OAuthFacts): string[] {
     ['redirect URI', outcome.outcome === 'CLIENT_REQUIRED' ? outcome.redirectUri : null], ['suggested', outcome.suggestedAuthMethod],
   ];
   return [
-    `OAuth ${outcome.outcome}: ${printable(outcome.message)}`, ...steps.map(stepLine),
+    `OAuth ${outcome.outcome}: ${printable(outcome.message)}`,
+    // Where there is no OAuth nothing has failed: it was looked for, and isn't there.
+    ...steps.map((step) => stepLine(step, outcome.outcome === 'NOT_SUPPORTED' ? 'none' : 'FAIL')),
     ...facts.filter((fact): fact is [string, string] => fact[1] !== null).map(([name, value]) => `  ${name}: ${printable(value)}`),
   ];
 }
 
-function stepLine(step: Pick<OAuthStep, 'outcome' | 'message' | 'durationMs'> & { name: string }): string {
-  const mark = { OK: 'ok  ', FAILED: 'FAIL', SKIPPED: '-   ' };
+function stepLine(step: Pick<OAuthStep, 'outcome' | 'message' | 'durationMs'> & { name: string }, failed: 'none' | 'FAIL'): string {
+  const mark = { OK: 'ok  ', FAILED: failed, SKIPPED: '-   ' };
   return `  ${mark[step.outcome]} ${step.name}: ${printable(step.message)}${step.durationMs === null ? '' : ` (${Math.round(step.durationMs)} ms)`}`;
 }
 
@@ -86,7 +88,7 @@ export function describe(report: ProbeReport): string[] {
   ];
   return [
     `${report.verdict}: ${report.message}`,
-    ...report.steps.map(stepLine),
+    ...report.steps.map((step) => stepLine(step, 'FAIL')),
     ...facts.filter((fact): fact is [string, string] => fact[1] !== null).map(([name, value]) => `  ${name}: ${printable(value)}`),
   ];
 }
