@@ -5,7 +5,7 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { RawTool } from '../mcp/session.js';
 import type { ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { TypeSituation } from '../store/type-looks.js';
-import { reachability, readiness, TOOLS_NOT_READ, toolsSynced } from './observations.js';
+import { reachability, readiness, TOOLS_NOT_READ, toolsNotListed, toolsSynced } from './observations.js';
 
 /** The list that shared enrollments see: it was read, there is none, or it could not be asked for now and stays as it was. */
 export type SharedList = RawTool[] | 'NONE' | 'AS_IT_IS';
@@ -45,7 +45,11 @@ export function outcomeOfLook({ type, status }: Pick<TypeSituation, 'type' | 'st
   } else if (list !== 'AS_IT_IS') {
     Object.assign(values, { toolsSource: list.source, toolsSyncedAt: now });
     observations.push(toolsSynced(list.source, list.tools.length));
-  } else if (!status.conditions.some((one) => one.type === TOOLS_NOT_READ.type)) observations.push(TOOLS_NOT_READ);
+  } else {
+    const notListed = toolsNotListed(report);
+    if (notListed !== null) observations.push(notListed);
+    else if (!status.conditions.some((one) => one.type === TOOLS_NOT_READ.type)) observations.push(TOOLS_NOT_READ);
+  }
   const toolsSource = list === 'AS_IT_IS' ? status.toolsSource : list === 'NONE' ? null : list.source;
   const seen = withObservations(status.conditions, observations, type.version, now);
   const ready = readiness(seen);

@@ -51,6 +51,12 @@ function stalled(reason: string, message: string): Observation[] {
 /** Nobody could ask the server for its tools yet. */
 export const TOOLS_NOT_READ: Observation = { type: 'ToolsSynced', status: 'UNKNOWN', reason: 'NotRead', message: 'The server could not be asked for its tools yet: check it again when it is reachable.' };
 
+/** The server is there, and its list couldn't be read: what was read before stays. Null where that isn't so. */
+export function toolsNotListed({ verdict, message, steps }: Pick<ProbeReport, 'verdict' | 'message' | 'steps'>): Observation | null {
+  if (verdict !== 'OK' || !steps.some(({ name, outcome }) => name === 'tools' && outcome === 'FAILED')) return null;
+  return { type: 'ToolsSynced', status: 'FALSE', reason: 'NotListed', message: `${message} Its operator has to mend that; what was read before stays, and it goes on being asked.` };
+}
+
 /** Whether the type has a list of tools, and whose. */
 export function toolsSynced(source: 'ANONYMOUS' | 'SHARED' | null, count: number): Observation {
   if (source === null) {

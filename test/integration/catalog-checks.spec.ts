@@ -42,6 +42,20 @@ describe('checkConnectionType', () => {
     expect(condition(await check(), 'Reachable')).toMatchObject({ status: 'TRUE', reason: 'Answered' });
   });
 
+  it('says that a server is there and its list can\'t be read, and keeps what was read before', async () => {
+    await create();
+    await check();
+    const tools = await everything('tools', '*');
+    server.tools = 'none today' as never;
+    const broken = await check();
+    expect(broken.state).toBe('READY');
+    expect(await everything('tools', '*')).toEqual(tools);
+    expect(condition(broken, 'ToolsSynced')).toMatchObject({ status: 'FALSE', reason: 'NotListed', message: expect.stringMatching(/could not be listed: .*without a list of tools.*has to mend/) });
+    expect((await check()).conditions).toEqual(broken.conditions);
+    server.tools = [{ name: 'echo', inputSchema: { type: 'object' } }];
+    expect(condition(await check(), 'ToolsSynced')).toMatchObject({ status: 'TRUE', reason: 'Read' });
+  });
+
   it('moves transition times only with the status, and writes nothing but times the second time', async () => {
     await create();
     const first = await check();

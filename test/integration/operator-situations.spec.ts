@@ -54,7 +54,7 @@ const TYPES: [situation: string, setting: () => Promise<Setting>, said: Said][] 
   ['a path where nothing is', async () => ({ serverUrl: (await open(startMisbehaving('not-found'))).url }), { Reachable: 'FALSE NotMcp', ...stalled('NotMcp') }],
   ['the transport of 2024-11-05', async () => ({ serverUrl: (await open(startMisbehaving('sse-only'))).url }), { Reachable: 'FALSE UnsupportedTransport', ...stalled('UnsupportedTransport') }],
   ['an address that policy refuses', async () => ({ serverUrl: 'http://169.254.169.254/mcp' }), { Reachable: 'FALSE RefusedByPolicy', ...stalled('RefusedByPolicy') }],
-  ['a server that can\'t list its tools', async () => ({ serverUrl: (await open(startScripted({ methods: { 'tools/list': (one) => one.error(-32603, 'broken') } }))).url }), { Reachable: REACHABLE, ToolsSynced: 'UNKNOWN NotRead', ...READY }],
+  ['a server that can\'t list its tools', async () => ({ serverUrl: (await open(startScripted({ methods: { 'tools/list': (one) => one.error(-32603, 'broken') } }))).url }), { Reachable: REACHABLE, ToolsSynced: 'FALSE NotListed', ...READY }],
   ['OAuth with dynamic registration', () => oauth(), { Reachable: REACHABLE, Discovered: 'TRUE Read', Registered: 'TRUE Dynamic', ...READY }],
   ['OAuth where a registration is refused', () => oauth({ registration: 'refuse' }), { Discovered: 'TRUE Read', Registered: 'FALSE RegistrationRefused', Ready: 'FALSE RegistrationRefused', Stalled: 'FALSE Observed' }],
   ['OAuth where nobody is registered', () => oauth({ registration: 'absent' }), { Discovered: 'TRUE Read', Registered: 'FALSE ClientRequired', Ready: 'FALSE ClientRequired' }],
