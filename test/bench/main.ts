@@ -1,16 +1,15 @@
 import { Bench } from './bench.js';
 import { measurePage } from './page.js';
-import { planOf, USAGE } from './plan.js';
+import { planOf, USAGE, type Plan } from './plan.js';
 import { overloadText, overloadVerdicts } from './overload-report.js';
+import { progress, runProgram, say } from './program.js';
 import { comparisonText, largeText, largeVerdict, machineText, memoryText, pageText, pageVerdict, profileText, stretchVerdictsOn, verdictsOn, verdictText } from './report.js';
 
 /**
  * `npm run bench`: how `callTool` compares to the SDK's client that calls the same server directly, side by side in one run, on one Node. Exits with 1 only
  * if something is wrong; a missed target is printed, with where the time goes.
  */
-async function main(flags: string[]): Promise<number> {
-  if (flags.includes('--help')) return say(USAGE), 0;
-  const plan = planOf(flags);
+async function main(plan: Plan): Promise<number> {
   say(`${machineText()}\n`);
   const bench = await Bench.start();
   try {
@@ -37,16 +36,4 @@ async function main(flags: string[]): Promise<number> {
   }
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-/** On a terminal, one line that is written over. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  return 1;
-});
+await runProgram({ usage: USAGE, planOf, main });

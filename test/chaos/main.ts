@@ -1,13 +1,12 @@
 import { randomInt } from 'node:crypto';
+import { progress, runProgram, say } from '#test/bench/program.js';
 import { Chaos } from './chaos.js';
 import { judge } from './judge.js';
-import { planOf, USAGE } from './plan.js';
+import { planOf, USAGE, type Plan } from './plan.js';
 import { summary } from './report.js';
 
 /** `npm run chaos`: whether what must never happen doesn't, whatever dies when. Exits with 1 if something is wrong. */
-async function main(flags: string[]): Promise<number> {
-  if (flags.includes('--help')) return say(USAGE), 0;
-  const plan = planOf(flags, randomInt(2 ** 32));
+async function main(plan: Plan): Promise<number> {
   say(`Chaos for ${plan.forMs / 1000} s; to draw the same again: --seed ${plan.seed}`);
   const chaos = await Chaos.start(plan);
   try {
@@ -25,16 +24,4 @@ async function main(flags: string[]): Promise<number> {
   }
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-/** On a terminal, one line that is written over. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
-  return 1;
-});
+await runProgram({ usage: USAGE, planOf: (flags) => planOf(flags, randomInt(2 ** 32)), main });

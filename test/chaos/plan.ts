@@ -1,3 +1,5 @@
+import { readNumberFlags } from './number-flags.js';
+
 /** How long, and what by. */
 export interface Plan {
   /** Of faults, in milliseconds; settling comes after. */
@@ -21,19 +23,15 @@ authorization server that rotates them, and calls go on. Then everything settles
 /** Reads the flags. @throws for one that isn't known, with what there is */
 export function planOf(flags: readonly string[], seed: number): Plan {
   const plan: Plan = { forMs: 120_000, seed, people: 0 };
-  for (let index = 0; index < flags.length; index += 2) {
-    const flag = flags[index]!;
-    const text = flags[index + 1] ?? '';
-    const value = Number(text);
-    if (!/^\d{1,10}$/.test(text) || (value === 0 && flag !== '--seed')) throw new Error(`${flag} isn't known, or lacks its number.\n\n${USAGE}`);
+  readNumberFlags(flags, USAGE, (flag, value) => {
     switch (flag) {
-      case '--minutes': plan.forMs = value * 60_000; break;
-      case '--seconds': plan.forMs = value * 1000; break;
-      case '--seed': plan.seed = value; break;
-      case '--people': plan.people = value; break;
-      default: throw new Error(`${flag} isn't known.\n\n${USAGE}`);
+      case '--minutes': plan.forMs = value * 60_000; return true;
+      case '--seconds': plan.forMs = value * 1000; return true;
+      case '--seed': plan.seed = value; return true;
+      case '--people': plan.people = value; return true;
+      default: return false;
     }
-  }
+  });
   if (plan.people === 0) plan.people = 8 * Math.min(5, Math.max(1, Math.ceil(plan.forMs / 60_000)));
   return plan;
 }

@@ -19,8 +19,7 @@ type etcd struct {
 }
 
 func startEtcd(dataDir string, durable bool) (*etcd, error) {
-	// Paths of sockets are limited to about a hundred bytes, those of data directories aren't.
-	sockets, err := os.MkdirTemp("", "fairlead-etcd-")
+	sockets, err := socketFolder(dataDir)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +47,21 @@ func startEtcd(dataDir string, durable bool) (*etcd, error) {
 		return nil, fmt.Errorf("did not become ready: %w", err)
 	}
 	return &etcd{server: server, endpoint: clients.String(), sockets: sockets}, nil
+}
+
+// longestSocketFolder leaves room for a name in the path of a socket, which may have 104 bytes at most.
+const longestSocketFolder = 90
+
+// socketFolder is in the data directory, so that it goes with that after a kill, too; it is a temporary one where the directory's own path is too long for the path of a socket.
+func socketFolder(dataDir string) (string, error) {
+	inside, err := filepath.Abs(filepath.Join(dataDir, "sockets"))
+	if err != nil {
+		return "", err
+	}
+	if len(inside) > longestSocketFolder {
+		return os.MkdirTemp("", "fairlead-etcd-")
+	}
+	return inside, os.MkdirAll(inside, 0o700)
 }
 
 // compact drops the history before the newest revision, and returns that.

@@ -1,13 +1,12 @@
 import { randomInt } from 'node:crypto';
+import { progress, runProgram, say } from '#test/bench/program.js';
 import { judge } from './judge.js';
-import { planOf, USAGE } from './plan.js';
+import { planOf, USAGE, type Plan } from './plan.js';
 import { summary } from './report.js';
 import { Soak } from './soak.js';
 
 /** `npm run soak`: whether thousands of calls over bad servers, and the death of an API, leave anything wrong behind. Exits with 1 if something is. */
-async function main(flags: string[]): Promise<number> {
-  if (flags.includes('--help')) return say(USAGE), 0;
-  const plan = planOf(flags, randomInt(2 ** 32));
+async function main(plan: Plan): Promise<number> {
   say(`A soak of ${plan.forMs / 1000} s; to draw the same again: --seed ${plan.seed}`);
   const soak = await Soak.start(plan);
   try {
@@ -27,16 +26,4 @@ async function main(flags: string[]): Promise<number> {
 
 const SHOWN = 50;
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-/** On a terminal, one line that is written over. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
-  return 1;
-});
+await runProgram({ usage: USAGE, planOf: (flags) => planOf(flags, randomInt(2 ** 32)), main });

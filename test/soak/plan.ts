@@ -1,3 +1,5 @@
+import { readNumberFlags } from '#test/chaos/number-flags.js';
+
 /** How long, and what by. */
 export interface Plan {
   /** Of calling, in milliseconds; the looks at quiet processes come on top. */
@@ -24,19 +26,15 @@ APIs is killed (kill -9) and started again all the time, the other one lives, an
 /** Reads the flags. @throws for one that isn't known, with what there is */
 export function planOf(flags: readonly string[], seed: number): Plan {
   const plan: Plan = { forMs: 120_000, seed, people: 8, callers: 64 };
-  for (let index = 0; index < flags.length; index += 2) {
-    const flag = flags[index]!;
-    const text = flags[index + 1] ?? '';
-    const value = Number(text);
-    if (!/^\d{1,10}$/.test(text) || (value === 0 && flag !== '--seed')) throw new Error(`${flag} isn't known, or lacks its number.\n\n${USAGE}`);
+  readNumberFlags(flags, USAGE, (flag, value) => {
     switch (flag) {
-      case '--minutes': plan.forMs = value * 60_000; break;
-      case '--seconds': plan.forMs = value * 1000; break;
-      case '--seed': plan.seed = value; break;
-      case '--people': plan.people = value; break;
-      case '--callers': plan.callers = value; break;
-      default: throw new Error(`${flag} isn't known.\n\n${USAGE}`);
+      case '--minutes': plan.forMs = value * 60_000; return true;
+      case '--seconds': plan.forMs = value * 1000; return true;
+      case '--seed': plan.seed = value; return true;
+      case '--people': plan.people = value; return true;
+      case '--callers': plan.callers = value; return true;
+      default: return false;
     }
-  }
+  });
   return plan;
 }

@@ -1,13 +1,12 @@
 import { chooseControlPlane } from '#cli/control-plane/control-plane.js';
+import { progress, runProgram, say } from '../program.js';
 import { machineText, verdictText } from '../report.js';
-import { planOf, USAGE } from './plan.js';
+import { planOf, USAGE, type Plan } from './plan.js';
 import { profileText, rushText, verdictsOn } from './report.js';
 import { measureRush } from './rush.js';
 
 /** `npm run bench:kubernetes`: how fast, and with how many requests, the mirror takes what is applied. Exits with 1 only if something is wrong; a missed target is printed. */
-async function main(flags: string[]): Promise<number> {
-  if (flags.includes('--help')) return say(USAGE), 0;
-  const plan = planOf(flags);
+async function main(plan: Plan): Promise<number> {
   const choice = await chooseControlPlane(process.env);
   if (choice.kind === 'none') throw new Error(choice.reason);
   say(`${machineText()}; ${choice.kind === 'library' ? 'our own control plane' : 'kube-apiserver and etcd'}\n`);
@@ -22,16 +21,4 @@ async function main(flags: string[]): Promise<number> {
   return 0;
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-/** On a terminal, one line that is written over. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
-  return 1;
-});
+await runProgram({ usage: USAGE, planOf, main });

@@ -1,13 +1,12 @@
+import { progress, runProgram, say } from '../program.js';
 import { machineText, verdictText } from '../report.js';
 import { measureChecks } from './checks.js';
-import { planOf, USAGE } from './plan.js';
+import { planOf, USAGE, type Plan } from './plan.js';
 import { measureRefreshes } from './refreshes.js';
 import { checksText, profileText, refreshesText, verdictsOn } from './report.js';
 
 /** `npm run bench:operator`: how much one operator can look after. Exits with 1 only if something is wrong; a missed target is printed. */
-async function main(flags: string[]): Promise<number> {
-  if (flags.includes('--help')) return say(USAGE), 0;
-  const plan = planOf(flags);
+async function main(plan: Plan): Promise<number> {
   say(`${machineText()}\n`);
   const checks = plan.types === 0 ? null : await measureChecks(plan, progress);
   const refreshes = plan.enrollments === 0 ? null : await measureRefreshes(plan, progress);
@@ -23,16 +22,4 @@ async function main(flags: string[]): Promise<number> {
   return 0;
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-/** On a terminal, one line that is written over. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
-  return 1;
-});
+await runProgram({ usage: USAGE, planOf, main });
