@@ -94,11 +94,11 @@ export class OAuthCheck {
   }
 }
 
-/** Tokens are revoked where they were issued, or where that was said from the beginning: another host that is named later gets none. */
+/** Tokens are revoked where they were issued, or where that was said from the beginning: another host that is named later gets none, and what was known stays. */
 function withKnownRevocation(found: Discovery, before: OAuthDiscovery): Discovery {
   const { revocation_endpoint: endpoint, ...others } = found.metadata;
   const known = (before.metadata as Discovery['metadata']).revocation_endpoint;
   if (endpoint === undefined) return found;
   const { host } = new URL(endpoint);
-  return host === found.tokenHost || (known !== undefined && host === new URL(known).host) ? found : { ...found, metadata: others };
+  return host === found.tokenHost || (known !== undefined && host === new URL(known).host) ? found : { ...found, metadata: known === undefined ? others : { ...others, revocation_endpoint: known } };
 }

@@ -94,8 +94,17 @@ describe('through the API', () => {
     const { typeId, enrollmentId } = await enrolled(manager, 'Moved', server.mcp.url);
     server.faults.metadataMembers = { revocation_endpoint: new URL('/revoke', elsewhere.issuer).href };
     await manager.must('CheckConnectionType', { input: { id: typeId } });
-    expect((await manager.must('DeleteEnrollment', { input: { id: enrollmentId } })).revocation).toMatchObject({ outcome: 'NOT_SUPPORTED' });
+    // They go where they would have gone.
+    expect((await manager.must('DeleteEnrollment', { input: { id: enrollmentId } })).revocation).toMatchObject({ outcome: 'REVOKED' });
+    expect(server.revoked).not.toEqual([]);
+
+    const without = await startFaultyAuthorizationServer({ faults: { revocation: 'absent' } });
+    const other = await enrolled(manager, 'Late', without.mcp.url);
+    without.faults.metadataMembers = { revocation_endpoint: new URL('/revoke', elsewhere.issuer).href };
+    await manager.must('CheckConnectionType', { input: { id: other.typeId } });
+    expect((await manager.must('DeleteEnrollment', { input: { id: other.enrollmentId } })).revocation).toMatchObject({ outcome: 'NOT_SUPPORTED' });
     expect(elsewhere.seen).toEqual([]);
+    await without.close();
     await Promise.all([server.close(), elsewhere.close()]);
   });
 });
