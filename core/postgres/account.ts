@@ -48,7 +48,9 @@ export async function chooseAccount(facts: AccountFacts): Promise<Account> {
   if (await facts.works([...namespace, 'true'])) return { prefix: namespace, owner: root ? 0 : null };
 
   const other = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.uid}`, '--clear-groups', '--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'];
-  if (root && await facts.works([...other, 'true'])) return { prefix: other, owner: user.uid };
+  // Without it access(2) forgets the capability, by which PostgreSQL's programs look for each other: they would start below /root, and not find themselves there.
+  const found = [...other, '--securebits=+no_setuid_fixup'];
+  for (const prefix of root ? [found, other] : []) if (await facts.works([...prefix, 'true'])) return { prefix, owner: user.uid };
   throw new StartFault('NO_ACCOUNT', root
     ? `PostgreSQL refuses to run as root, and neither a user namespace (unshare) nor another account (setpriv) is allowed here. Start as an ordinary user. ${USE_OWN_SERVER}`
     : `PostgreSQL needs its user to be in /etc/passwd; uid ${facts.uid} isn't, and user namespaces aren't allowed here. Start as a known user. ${USE_OWN_SERVER}`);

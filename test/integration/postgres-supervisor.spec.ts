@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
+import { accountFacts, chooseAccount } from '#core/postgres/account.js';
 import { readPostmaster } from '#core/postgres/leftover.js';
 import { startChild, type Child } from '#test/support/child.js';
 import { copyCluster } from '#test/support/test-server.js';
@@ -186,12 +187,27 @@ test('A folder that holds something else is refused and left as it is', async ()
   expect(await readFile(join(home, 'data', 'thesis.txt'), 'utf8')).toBe('years of work');
 });
 
-(isRoot ? test : test.skip)('root without user namespaces runs it as another account, below a folder of root\'s own, and may change between both ways', async () => {
+/** A search path on which user namespaces don't work. */
+async function withoutNamespaces(): Promise<string> {
   const folder = join(home, 'programs');
   await mkdir(folder);
   await writeFile(join(folder, 'unshare'), '#!/bin/sh\nexit 1\n');
   await chmod(join(folder, 'unshare'), 0o755);
-  const restricted = { ...process.env, PATH: [folder, process.env['PATH']].join(delimiter) };
+  return [folder, process.env['PATH']].join(delimiter);
+}
+
+(isRoot ? test : test.skip)('root\'s other account finds programs below a folder of root\'s own, as PostgreSQL\'s look for each other', async () => {
+  const { prefix, owner } = await chooseAccount(await accountFacts(await withoutNamespaces()));
+  expect(owner).not.toBe(0);
+  const own = join(home, 'own');
+  await mkdir(own, { mode: 0o700 });
+  await writeFile(join(own, 'program'), '#!/bin/sh\n');
+  await chmod(join(own, 'program'), 0o755);
+  expect(spawnSync(prefix[0]!, [...prefix.slice(1), 'test', '-x', join(own, 'program')]).status).toBe(0);
+});
+
+(isRoot ? test : test.skip)('root without user namespaces runs it as another account, below a folder of root\'s own, and may change between both ways', async () => {
+  const restricted = { ...process.env, PATH: await withoutNamespaces() };
   const state = join(home, 'state');
 
   const first = launch(state, [], restricted);
