@@ -1,6 +1,6 @@
 import { ConfigError } from '#core/config/fault.js';
 import { StartFault } from '#core/postgres/start-fault.js';
-import type { SchemaTooNew } from '#core/store/migrate.js';
+import type { SchemaTooNew, SchemaTooOld } from '#core/store/migrate.js';
 import { VaultError } from '#core/vault/vault-error.js';
 
 /** The caller of a command gave it something that it can't use. */
@@ -19,7 +19,7 @@ export interface Failure {
 /** Tells expected faults by their message alone, and anything else with its stack and causes. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ConfigError || error instanceof UsageError) return { message: error.message, exitCode: 2, expected: true };
-  if (error instanceof StartFault || error instanceof VaultError || isSchemaTooNew(error)) return { message: error.message, exitCode: 1, expected: true };
+  if (error instanceof StartFault || error instanceof VaultError || isOfSchema(error)) return { message: error.message, exitCode: 1, expected: true };
   const address = error as NodeJS.ErrnoException & { address?: string; port?: number };
   if (address.code === 'EADDRINUSE') {
     return { message: `Something else listens on ${address.address ?? ''}:${address.port ?? ''} already. Stop it, or set PORT to another one (0 picks a free one).`, exitCode: 1, expected: true };
@@ -31,9 +31,9 @@ export function failureOf(error: unknown): Failure {
   return { message: `This is a fault of Fairlead:\n${told}`, exitCode: 1, expected: false };
 }
 
-/** By name: its class would load the database's libraries for every command. */
-function isSchemaTooNew(error: unknown): error is SchemaTooNew {
-  return error instanceof Error && error.name === 'SchemaTooNew';
+/** By name: the classes would load the database's libraries for every command. */
+function isOfSchema(error: unknown): error is SchemaTooNew | SchemaTooOld {
+  return error instanceof Error && (error.name === 'SchemaTooNew' || error.name === 'SchemaTooOld');
 }
 
 function causesOf(error: Error): string[] {

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Config } from '#core/config/config.js';
 import type { Logger } from '#core/log.js';
 import { checkServer } from '#core/postgres/check-server.js';
-import { migrate } from '#core/store/migrate.js';
+import { checkSchema, migrate } from '#core/store/migrate.js';
 import type { LiveKeyRing } from '#core/vault/live-key-ring.js';
 import type { AdminTokenFile } from './admin-token-file.js';
 
@@ -75,6 +75,8 @@ export async function serve<R extends { stop(): Promise<void> }>(
   if (config.migrateOnStart) {
     const migrations = await migrate(databaseUrl);
     if (migrations.length > 0) logger.info({ migrations }, 'database migrated');
+  } else {
+    await checkSchema(databaseUrl);
   }
   if (stop.aborted) return;
   // Node would end the process, and with it everybody's calls, for one promise that a library forgot (graphql-js forgets the siblings of a list item that throws).
