@@ -1,6 +1,7 @@
 import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
 import { UserFault } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
+import { isDatabaseAway } from '#core/store/database-away.js';
 import { IdentityFault } from '../identity/identity-fault.js';
 import { variableMessage, withoutValues } from './coercion-message.js';
 import { GRAPHQL_LIMITS, LimitExceeded } from './limits.js';
@@ -17,16 +18,24 @@ const REQUEST_CODES: ReadonlySet<unknown> = new Set([
   'GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'OPERATION_RESOLUTION_FAILURE', 'BAD_REQUEST', 'PERSISTED_QUERY_NOT_SUPPORTED',
 ]);
 
+/** The answer while PostgreSQL is away. Who comes back soon finds it there, or is told so again. */
+const UNAVAILABLE: PublicError = {
+  message: 'Fairlead\'s database does not answer. Try again shortly; whether a mutation that was on its way was done isn\'t known.',
+  extensions: { code: 'UNAVAILABLE', retryable: true, retryAfterMs: 1000 },
+};
+
 /**
  * Makes Apollo's `formatError`. Private by default: it publishes faults that declare a public message, and errors about the request
- * itself, without values and suggestions. Anything else is logged once, with the request id, and answered as INTERNAL.
+ * itself, without values and suggestions. Anything else is logged once, with the request id, and answered as INTERNAL; as UNAVAILABLE, where the database is away.
  */
 export function errorFormatter(options: ErrorFormatterOptions): (formatted: GraphQLFormattedError, error: unknown) => GraphQLFormattedError {
   return (formatted, error) => {
     const requestId = options.requestId();
     const known = publish(error);
-    if (!known) options.logger.error({ err: originOf(error), path: formatted.path, requestId }, 'masked an internal error');
-    const { message, extensions } = known ?? { message: `Internal error; quote request id ${requestId} when you report it.`, extensions: { code: 'INTERNAL' } };
+    const origin = originOf(error);
+    const away = known === null && isDatabaseAway(origin);
+    if (known === null) options.logger.error({ err: origin, path: formatted.path, requestId }, away ? 'the database does not answer' : 'masked an internal error');
+    const { message, extensions } = known ?? (away ? UNAVAILABLE : { message: `Internal error; quote request id ${requestId} when you report it.`, extensions: { code: 'INTERNAL' } });
     return { message, locations: formatted.locations, path: formatted.path, extensions: { ...extensions, requestId } };
   };
 }

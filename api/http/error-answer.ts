@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { JsonFault } from '#core/json/json-fault.js';
 import type { Logger } from '#core/log.js';
+import { BodyEncoded } from './json-body.js';
 
 /** Codes of errors that are answered before GraphQL sees the request. */
 export type HttpFaultCode = 'BAD_REQUEST' | 'HOST_REFUSED' | 'ORIGIN_REFUSED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'LIMIT_EXCEEDED' | 'INTERNAL';
@@ -43,6 +44,7 @@ export function faultOf(error: Error & { code?: string }, requestId: string, bod
     case 'FST_ERR_BAD_URL':
       return { status: 400, code: 'BAD_REQUEST', message: 'The path of the request URL is not properly percent-encoded.' };
   }
+  if (error instanceof BodyEncoded) return { status: 415, code: 'BAD_REQUEST', message: 'The request body is encoded. Send it as it is, without Content-Encoding.' };
   if (error instanceof JsonFault) return { status: 400, code: 'BAD_REQUEST', message: `The request body can't be read: ${error.message}` };
   logger.error({ err: error, requestId }, 'request failed');
   return { status: 500, code: 'INTERNAL', message: `Internal error; quote request id ${requestId} when you report it.` };

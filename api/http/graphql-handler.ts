@@ -1,9 +1,10 @@
 import type { ApolloServer, BaseContext, GraphQLRequest, GraphQLResponse } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
-import type { GraphQLFormattedError } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { InvariantBroken } from '#core/errors.js';
 import { UnparsedJson } from '#core/json/unparsed.js';
+import { isDatabaseAway } from '#core/store/database-away.js';
 import type { CallGate } from './call-door.js';
 
 /** What {@link graphqlHandler} is given. */
@@ -23,7 +24,7 @@ export interface GraphqlHandlerOptions<C extends BaseContext> {
  */
 export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, gate }: GraphqlHandlerOptions<C>): RouteHandlerMethod {
   const contexts = new WeakMap<FastifyRequest, C>();
-  const whole = fastifyApolloHandler(apollo, { context: async (request, reply) => contexts.get(request) ?? context(request, reply) });
+  const whole = fastifyApolloHandler(apollo, { context: async (request, reply) => contexts.get(request) ?? context(request, reply).catch(withStatus) });
   return async function answer(request, reply) {
     const asked = graphqlRequest(request.body);
     const negotiates = !ANY_JSON.has(request.headers.accept);
@@ -55,6 +56,12 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
       admitted.answered();
     }
   };
+}
+
+/** Throws `error` on, as one that Apollo answers with 503 where the database is away: nothing was begun. */
+function withStatus(error: unknown): never {
+  if (!isDatabaseAway(error)) throw error;
+  throw new GraphQLError('the caller could not be looked up', { originalError: error as Error, extensions: { http: { status: 503, headers: new Map([['retry-after', '1']]) } } });
 }
 
 /** What an answer waits for, and what takes its place if that fails. */

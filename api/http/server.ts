@@ -135,7 +135,7 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
   });
   observe(app, logger, new HttpMetrics(options.metrics));
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => parseJsonBody(text as string, done));
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => parseJsonBody(text as string, request.headers['content-encoding'], done));
   app.setErrorHandler<FastifyError>((error, request, reply) => sendFault(reply, faultOf(error, request.id, options.bodyLimit, logger)));
   app.setNotFoundHandler((_request, reply) => sendFault(reply, { status: 404, code: 'NOT_FOUND', message: 'There is nothing here. The API is at POST /graphql.' }));
 

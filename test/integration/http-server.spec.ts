@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { request as httpRequest } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { Registry } from 'prom-client';
 import { createLogger } from '#core/log.js';
@@ -163,6 +164,13 @@ describe('bad input', () => {
     }
     const none = await fetch(`${server!.url}/graphql`, { method: 'POST' });
     expect(none.status).toBe(400);
+  });
+
+  it('that is compressed is refused as that, not as broken JSON', async () => {
+    await start();
+    const response = await fetch(`${server!.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: gzipSync('{"query":"{ hello }"}') });
+    expect(response.status).toBe(415);
+    expect(await bodyOf(response)).toMatchObject({ message: expect.stringContaining('without Content-Encoding'), extensions: { code: 'BAD_REQUEST' } });
   });
 
   it('by GET is 405, says so, and never runs', async () => {

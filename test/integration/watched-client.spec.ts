@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool, type ClientConfig } from 'pg';
 import { WatchedClient } from '#core/store/watched-client.js';
+import { openDatabaseNetwork, type DatabaseNetwork } from '#test/support/database-network.js';
 import { createDatabase, type TestDatabase } from '#test/support/database.js';
-
-/** A network between us and PostgreSQL that can swallow everything without a word, as when a machine dies. */
 
 const SILENT_MS = 300;
 class Impatient extends WatchedClient {
@@ -15,33 +13,18 @@ class Impatient extends WatchedClient {
 }
 
 let database: TestDatabase;
-let network: Server;
+let network: DatabaseNetwork;
 let pool: Pool;
-let swallows: boolean;
-const ends = new Set<Socket>();
 
 beforeEach(async () => {
   database = await createDatabase();
-  const { hostname, port } = new URL(database.url);
-  swallows = false;
-  network = createServer((near) => {
-    const far = connect(Number(port), hostname);
-    for (const [from, to] of [[near, far], [far, near]] as const) {
-      ends.add(from);
-      from.on('data', (data) => { if (!swallows) to.write(data); }).on('error', () => undefined);
-      from.on('close', () => void to.destroy());
-    }
-  });
-  await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve));
-  const url = new URL(database.url);
-  url.host = `127.0.0.1:${(network.address() as AddressInfo).port}`;
-  pool = new Pool({ connectionString: url.href, max: 1, Client: Impatient as unknown as new () => WatchedClient });
+  network = await openDatabaseNetwork(database.url);
+  pool = new Pool({ connectionString: network.url, max: 1, Client: Impatient as unknown as new () => WatchedClient });
   pool.on('error', () => undefined);
 });
 afterEach(async () => {
   await pool.end();
-  for (const end of ends) end.destroy();
-  await new Promise((resolve) => network.close(resolve));
+  await network.close();
   await database.drop();
 });
 
@@ -50,9 +33,9 @@ const backend = async () => (await pool.query<{ pid: number }>('select pg_backen
 describe('a connection to a database', () => {
   it('breaks when it is asked and says nothing any more, and the next one works', async () => {
     const before = await backend();
-    swallows = true;
+    network.swallows = true;
     await expect(pool.query('select 1')).rejects.toThrow(/silent/);
-    swallows = false;
+    network.swallows = false;
     expect(await backend()).not.toBe(before);
   });
 
