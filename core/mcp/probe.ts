@@ -30,6 +30,8 @@ export interface ProbeReport {
   tools: RawTool[] | null;
   /** `WWW-Authenticate`, where the server wants a credential. */
   challenge: string | null;
+  /** After how many milliseconds the server says that it may be asked again, where it limits who asks. */
+  retryAfterMs: number | null;
   steps: ProbeStep[];
 }
 
@@ -91,14 +93,14 @@ export async function probeServer(request: ProbeRequest): Promise<ProbeReport> {
 
 /**
  * The look through a session that an earlier one left: one request that shows both that the server lives and what it offers. Null where there is no session, or where
- * it no longer does what it did: then only a new one can say why.
+ * it no longer does what it did: then only a new one can say why, unless the server has had enough requests for now.
  */
 async function listedInKept(keep: KeptSessions, request: ProbeRequest, timeoutMs: number): Promise<ProbeReport | null> {
   const { url } = request;
   const kept = keep.take(url);
   if (kept === null) return null;
   const report = await listed(kept.session, request, timeoutMs, [...reached(url), ok('MCP', `${kept.session.facts.protocolVersion}, streamable HTTP`)]);
-  if (report.tools === null) {
+  if (report.tools === null && report.retryAfterMs === null) {
     keep.end(kept.session);
     return null;
   }
@@ -131,7 +133,7 @@ async function unopened(fault: PeerFault, request: ProbeRequest, leftMs: number,
       ? 'The server is there and wants a credential.' : fault.publicMessage;
     return { ...report('AUTHENTICATION_REQUIRED', message, [...steps, ok('MCP', message, tookMs)]), challenge: fault.challenge };
   }
-  if (fault.code === 'UNREACHABLE' || fault.code === 'TIMEOUT') return report('UNREACHABLE', fault.publicMessage, [...steps, failed('MCP', fault.publicMessage, tookMs)]);
+  if (fault.code === 'UNREACHABLE' || fault.code === 'TIMEOUT') return { ...report('UNREACHABLE', fault.publicMessage, [...steps, failed('MCP', fault.publicMessage, tookMs)]), retryAfterMs: fault.retryAfterMs };
   if (await speaksOldTransport(request, Math.min(leftMs, SSE_LOOK_MS))) {
     return report('UNSUPPORTED_TRANSPORT', OLD_TRANSPORT, [...steps, failed('MCP', OLD_TRANSPORT, tookMs)]);
   }
@@ -191,7 +193,7 @@ async function listed(session: McpSession, request: ProbeRequest, timeoutMs: num
     const verdict = wantsCredential ? 'AUTHENTICATION_REQUIRED' : error.code === 'UNREACHABLE' || error.code === 'TIMEOUT' ? 'UNREACHABLE' : 'OK';
     const message = verdict !== 'OK' ? error.publicMessage
       : `The server speaks MCP ${found.protocolVersion}, but its tools could not be listed: ${error.publicMessage}`;
-    return { ...report(verdict, message, [...steps, failed('tools', error.publicMessage, clock() - started)]), ...found, challenge: error.challenge };
+    return { ...report(verdict, message, [...steps, failed('tools', error.publicMessage, clock() - started)]), ...found, challenge: error.challenge, retryAfterMs: error.retryAfterMs };
   }
 }
 
@@ -218,5 +220,5 @@ const ORDER: ProbeStep['name'][] = ['address', 'TLS', 'MCP', 'tools'];
 /** A report with nothing found but the verdict; steps that weren't come to are skipped. */
 function report(verdict: ProbeVerdict, message: string, steps: ProbeStep[]): ProbeReport {
   const rest = ORDER.slice(steps.length).map((name): ProbeStep => ({ name, outcome: 'SKIPPED', message: 'not tried', durationMs: null }));
-  return { verdict, message, era: null, protocolVersion: null, server: null, toolCount: null, tools: null, challenge: null, steps: [...steps, ...rest] };
+  return { verdict, message, era: null, protocolVersion: null, server: null, toolCount: null, tools: null, challenge: null, retryAfterMs: null, steps: [...steps, ...rest] };
 }

@@ -107,8 +107,9 @@ export class SessionOpener {
   }
 }
 
-/** A refused credential, a refused address and a server that isn't there say nothing about its era. */
+/** A refused credential, a refused address, a server that isn't there and one that has had enough requests for now say nothing about its era. */
 function decidesAgainstEra(error: unknown): boolean {
   if (error instanceof CallCancelled || !(error instanceof PeerFault) || error instanceof SessionForgotten) return false;
+  if (error.status === 429 || error.retryAfterMs !== null) return false;
   return error.sent !== 'NOTHING' && error.code !== 'UNAUTHORIZED' && error.code !== 'INSUFFICIENT_SCOPE';
 }

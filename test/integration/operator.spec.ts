@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await server.start().catch(() => undefined);
-  Object.assign(server, { credential: null, announces: false, tools: [{ name: 'echo', description: 'Gives back.', inputSchema: { type: 'object' } }] });
+  Object.assign(server, { credential: null, announces: false, restS: null, tools: [{ name: 'echo', description: 'Gives back.', inputSchema: { type: 'object' } }] });
 });
 
 const rows = async (statement: string, values: unknown[] = []): Promise<Record<string, unknown>[]> => (await sql.query(statement, values)).rows as Record<string, unknown>[];
@@ -93,6 +93,19 @@ describe('a connection type', () => {
     expect(later.waitS).toBeGreaterThan(4 * 30);
     expect(later.waitS).toBeLessThanOrEqual(5 * 30);
     await server.start();
+    expect((await timePasses(row)).waitS).toBeLessThanOrEqual(30);
+    expect(await read(id)).toMatchObject({ state: 'READY' });
+  });
+
+  it('that limits who asks is left alone for as long as it says', async () => {
+    const { id, row } = await create();
+    server.restS = 100;
+    const asked = server.requests;
+    const { waitS } = await timePasses(row);
+    expect(server.requests - asked).toBe(1);
+    expect(Math.ceil(waitS)).toBe(100);
+    expect(Math.round((Date.parse((await read(id)).nextCheckAt) - Date.now()) / 1000)).toBeGreaterThan(90);
+    server.restS = null;
     expect((await timePasses(row)).waitS).toBeLessThanOrEqual(30);
     expect(await read(id)).toMatchObject({ state: 'READY' });
   });

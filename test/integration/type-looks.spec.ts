@@ -16,7 +16,7 @@ import { openStore } from '#test/support/open-store.js';
 const ECHO: RawTool = { name: 'echo', description: 'Gives back – \u{1F501}.', inputSchema: { type: 'object' } };
 const SUM: RawTool = { name: 'sum', inputSchema: { type: 'object' } };
 const OK: ProbeReport = {
-  verdict: 'OK', message: '', era: 'LEGACY', protocolVersion: '2025-11-25', server: { name: 'test', version: '1' }, toolCount: 2, tools: [SUM, ECHO], challenge: null, steps: [],
+  verdict: 'OK', message: '', era: 'LEGACY', protocolVersion: '2025-11-25', server: { name: 'test', version: '1' }, toolCount: 2, tools: [SUM, ECHO], challenge: null, retryAfterMs: null, steps: [],
 };
 const seen = (values: Partial<ProbeReport> = {}) => ({ report: { ...OK, ...values }, shared: 'AS_IT_IS' as const });
 

@@ -61,6 +61,10 @@ describe('a server', () => {
     expect(nextLookAtServer(60_000, 0, 1)).toBe(54_000);
   });
 
+  it.each([['sooner than by itself', 0, 20, 60], ['later', 1, 100, 100], ['after a week', 3, 7 * 24 * HOUR, HOUR]])('is left alone for as long as it asks for, within an hour: %s', (_name, failures, askedS, seconds) => {
+    expect(nextLookAtServer(60_000, failures, 0, askedS * 1000)).toBe(seconds * 1000);
+  });
+
   const SETTLED = [is('Discovered', 'TRUE', 'Read'), is('Registered', 'TRUE', 'Registered')];
   it.each([
     ['settled', SETTLED, at(-60), false, false], ['read long ago', SETTLED, at(-15 * 60), false, true], ['never read', SETTLED, null, false, true],

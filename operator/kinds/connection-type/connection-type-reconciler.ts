@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import type { Claim } from '#core/store/schedule.js';
 import type { Repositories, Store } from '#core/store/store.js';
 import type { TypeSituation, UneventfulLook } from '#core/store/type-looks.js';
-import { nothingNew } from '#core/upkeep/look-outcome.js';
+import { nothingNew, type Look } from '#core/upkeep/look-outcome.js';
 import { secretNearingExpiry } from '#core/upkeep/oauth-clients.js';
 import { writeInRun, type CheckRun } from '#core/upkeep/run.js';
 import type { Upkeep } from '#core/upkeep/upkeep.js';
@@ -58,16 +58,16 @@ export class ConnectionTypeReconciler implements Reconciler {
     const run = { routine: true, oauth, signal, holds: (repositories: Repositories) => repositories.schedule.holds(claim) };
     await upkeep.record(type, look, run);
     signal.throwIfAborted();
-    return this.#plan(claim.id, before, run);
+    return this.#plan(claim.id, before, look, run);
   }
 
   /** When the server is to be looked at next, on record; and what follows from a list that has ended. */
-  async #plan(id: string, before: TypeSituation, run: CheckRun): Promise<ReconcileResult> {
+  async #plan(id: string, before: TypeSituation, { report }: Look, run: CheckRun): Promise<ReconcileResult> {
     const { store, random } = this.options;
     const type = await store.connectionTypes.byId(id);
     const [status] = await store.connectionTypes.statuses([id]);
     if (type === null || status === undefined) return 'GONE';
-    const requeueAfterMs = nextLookMs(type.spec.health.intervalSeconds * 1000, status.failedChecks, random());
+    const requeueAfterMs = nextLookMs(type.spec.health.intervalSeconds * 1000, status.failedChecks, random(), report.retryAfterMs);
     await writeInRun(store, run, async (repositories) => {
       const now = await repositories.now();
       await repositories.connectionTypes.updateStatus(id, { nextCheckAt: new Date(now.getTime() + requeueAfterMs) });

@@ -26,15 +26,22 @@ export function discoveryIsDue({ method, discoveredAt, conditions, clientWantsCa
 
 const SECOND_LOOKS_MS = [5000, 10_000];
 const MAX_INTERVALS = 5;
+/** A server is heeded that wants to be left alone, but not for ever. */
+const LONGEST_REST_MS = 60 * 60_000;
 
 /**
  * When a server is looked at next (design section 4): a failure again after 5 and 10 seconds; from the third in a row on after one interval, then after one more each
- * time, up to five.
+ * time, up to five; and not before the server says that it may be asked again, within an hour.
  * @param failures in a row; 0 when it answered
  * @param random from 0 to 1
+ * @param retryAfterMs what the server has asked for, if it has
  * @returns milliseconds
  */
-export function nextLookMs(intervalMs: number, failures: number, random: number): number {
+export function nextLookMs(intervalMs: number, failures: number, random: number, retryAfterMs: number | null = null): number {
+  return Math.max(ownPaceMs(intervalMs, failures, random), Math.min(retryAfterMs ?? 0, LONGEST_REST_MS));
+}
+
+function ownPaceMs(intervalMs: number, failures: number, random: number): number {
   const second = SECOND_LOOKS_MS[failures - 1];
   if (second !== undefined) return Math.min(second, intervalMs * MAX_INTERVALS);
   const intervals = Math.max(1, Math.min(MAX_INTERVALS, failures - FAILURES_UNTIL_UNREACHABLE + 1));

@@ -33,6 +33,8 @@ export class ChangeableServer {
   answer: (login: string | null, args: Record<string, unknown>) => string = (login) => String(login);
   /** Calls are answered in a stream that says first that the list of tools has changed. */
   announces = false;
+  /** While set, all requests are answered 429 with this `Retry-After`, in seconds. */
+  restS: number | null = null;
   /** Requests so far. */
   requests = 0;
   #server: Server | null = null;
@@ -71,6 +73,7 @@ export class ChangeableServer {
 
   #answer(request: IncomingMessage, response: ServerResponse, text: string): void {
     this.requests += 1;
+    if (this.restS !== null) return sendJson(response, 429, {}, { 'Retry-After': String(this.restS) });
     const login = this.credential === null ? null : request.headers[this.credential.header.toLowerCase()] ?? null;
     this.logins.push(login as string | null);
     if (this.credential !== null && !this.credential.values.includes(String(login))) return sendJson(response, 401, {}, { 'WWW-Authenticate': 'Bearer realm="changeable"' });
