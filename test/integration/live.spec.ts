@@ -116,7 +116,7 @@ describe('connectionTypeChanged', () => {
     await client.query('update connection_types set version = version + 1 where name = $1', [`type-${names}`]);
     await client.end();
     await until(() => kinds(watch, type.id).length > 1);
-  }, 20_000);
+  });
 
   it('reads a team once for all who watch it', async () => {
     const watchers = [connect((await member()).token), connect((await member()).token), connect(admin())];
@@ -191,7 +191,7 @@ describe('toolCallChanged', () => {
     await lowered.ended;
     expect(lowered.errors).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
     await caller.must('CancelToolCall', { input: { id: call.id } });
-  }, 30_000);
+  });
 });
 
 describe('a stream ends', () => {
@@ -213,7 +213,7 @@ describe('a stream ends', () => {
     const client = connect(secret);
     await watching(client, 'ConnectionTypeChanged');
     expect(await client.closed).toMatchObject({ code: 4403, reason: expect.stringContaining('expired') });
-  }, 20_000);
+  });
 
   it('when the membership ends, or the client completes; with the server as well', async () => {
     const gone = await member();
