@@ -1,4 +1,3 @@
-import { createServer, type AddressInfo } from 'node:net';
 import { REDIRECT_URI } from '#test/support/oauth-servers/journey.js';
 
 /** Settings of the whole fleet. The consents' redirect URI is the public URL's, and nobody goes there. */
@@ -7,13 +6,4 @@ export function fleetSettings(databaseUrl: string, ring: string): Record<string,
     DATABASE_URL: databaseUrl, FAIRLEAD_KEYS: ring, FAIRLEAD_PUBLIC_URL: new URL(REDIRECT_URI).origin, FAIRLEAD_EGRESS_ALLOW: '127.0.0.1', FAIRLEAD_METRICS_PORT: 'off',
     FAIRLEAD_OIDC_ISSUER: 'http://127.0.0.1:1', FAIRLEAD_OIDC_AUDIENCE: 'nobody', FAIRLEAD_LOG_LEVEL: 'warn', FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '5000',
   };
-}
-
-/** A port that an API keeps through all its lives. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

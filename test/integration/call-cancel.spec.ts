@@ -99,7 +99,7 @@ describe('a process', () => {
     const first = await server.arrived(1);
     const slow = ada.call({ tool: 'echo', idempotencyKey: 'slow' }, other.service);
     await server.arrived(2);
-    const stopping = other.service.stop(50);
+    const stopping = other.service.stop(2000);
     first.answer();
     expect((await quick).record.status).toBe('SUCCEEDED');
     expect((await slow).record).toMatchObject(CANCELLED_AT_WORK);

@@ -72,7 +72,7 @@ describe('the same key with the same request', () => {
   });
 
   it('gives the stored failure too', async () => {
-    const first = await answered().then(() => ada.call(asked({ idempotencyKey: 'hanging', timeoutMs: 300 })));
+    const first = await answered().then(() => ada.call(asked({ idempotencyKey: 'hanging', timeoutMs: 1500 })));
     expect(first.record.status).toBe('OUTCOME_UNKNOWN');
     expect((await ada.call(asked({ idempotencyKey: 'hanging' }))).record).toMatchObject({ id: first.record.id, status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
   });

@@ -162,11 +162,11 @@ describe('limits', () => {
 
   it('of time hold over everything, and the caller can only shorten them', async () => {
     const server = await started(startGated());
-    await world.enroll(await world.type({ serverUrl: server.url, calls: { timeoutMs: 1000 } }, [ECHO], { name: 'slow' }), ada);
+    await world.enroll(await world.type({ serverUrl: server.url, calls: { timeoutMs: 2500 } }, [ECHO], { name: 'slow' }), ada);
     const warming = ada.call({ tool: 'echo', connectionType: 'slow' });
     (await server.arrived(1)).answer();
     await warming;
-    expect((await ada.call({ tool: 'echo', connectionType: 'slow', timeoutMs: 300 })).record).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
+    expect((await ada.call({ tool: 'echo', connectionType: 'slow', timeoutMs: 1500 })).record).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
     expect((await ada.call({ tool: 'echo', connectionType: 'slow', timeoutMs: 3_000_000 })).record).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { code: 'TIMEOUT' } });
   });
 });

@@ -69,7 +69,10 @@ it('a flood is refused with OVERLOADED in the very shape that the document asks 
   expect(server.counts.calls).toBe(1 + made.length + 2);
   expect((await api.must('ToolCalls', { team: 'default', first: 1 })).toolCalls.totalCount).toBe(1 + made.length + 2);
   expect((await ada.gql(CALL, input(5000))).data.made.toolCall.status).toBe('SUCCEEDED');
-  expect(api.logs().filter((line) => line.includes('more calls come in'))).toHaveLength(1);
+  // Once for each flood: on a slow machine the calls may come in several, a second apart.
+  const told = api.logs().filter((line) => line.includes('more calls come in')).map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
+  expect(told.length).toBeGreaterThan(0);
+  for (const [index, time] of told.slice(1).entries()) expect(time - told[index]!).toBeGreaterThan(900);
 });
 
 it('clients that negotiate go through the same door', async () => {

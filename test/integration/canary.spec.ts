@@ -110,7 +110,7 @@ beforeAll(async () => {
   const [, key] = (await readFile(join(state.path, 'keys'), 'utf8')).trim().split(':');
   secrets = { ...CREDENTIALS, ...tokens, adminToken: fairlead.token, keyOfRing: key! };
   database = await connect();
-}, 120_000);
+});
 afterAll(async () => {
   await database.end();
   await state.remove();

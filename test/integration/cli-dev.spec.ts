@@ -10,6 +10,7 @@ import { readPostmaster } from '#core/postgres/leftover.js';
 import { KeyRing } from '#core/vault/key-ring.js';
 import { startChild, type Child } from '#test/support/child.js';
 import { createDatabase } from '#test/support/database.js';
+import { until } from '#test/support/mcp-servers/until.js';
 import { copyCluster } from '#test/support/test-server.js';
 
 const PROGRAM = fileURLToPath(new URL('../support/programs/fairlead-with-plain-api.js', import.meta.url));
@@ -113,6 +114,7 @@ test('A second signal ends it at once, the next start clears up', async () => {
   child.process.kill('SIGINT');
   // The same wish, delivered twice.
   child.process.kill('SIGINT');
+  await until(() => child.errors.some((line) => line.includes('stopping')));
   await sleep(600);
   expect(child.process.exitCode).toBe(null);
   child.process.kill('SIGINT');

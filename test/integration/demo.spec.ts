@@ -13,7 +13,7 @@ test('the demo tells its story to the end, and everything in it holds', async ()
   expect(child.output.filter((line) => /✓ \S+ answers .*ms\)$|✓ get-tiny-image answers/.test(line)).length).toBeGreaterThanOrEqual(3);
   expect(child.output.filter((line) => line.includes('fairlead_outcome=READY'))).toHaveLength(2);
   expect(child.output.at(-1)).toMatch(/^All \d+ points held\./);
-}, 150_000);
+}, 300_000);
 
 test('an interrupted demo says so, and leaves nothing running', async () => {
   const child = demo();

@@ -8,6 +8,7 @@ import { UserFault } from '#core/errors.js';
 import { createHttpServer, type ContextRequest, type HttpServer, type HttpServerOptions } from '#api/http/server.js';
 import { IdentityFault } from '#api/identity/identity-fault.js';
 import { DateTimeScalar, JsonObjectScalar, JsonScalar } from '#api/graphql/scalars.js';
+import { until } from '#test/support/mcp-servers/until.js';
 
 interface Context { requestId: string }
 
@@ -49,6 +50,7 @@ async function start(overrides: Partial<HttpServerOptions<Context>> = {}): Promi
 }
 
 afterEach(async () => {
+  delete gate.release;
   await server?.close(0);
   server = undefined;
 });
@@ -337,6 +339,7 @@ describe('operation', () => {
     await start({ context: async ({ requestId }) => { setImmediate(entered); return { requestId }; } });
     const answer = post('{ slow }');
     await running;
+    await until(() => gate.release !== undefined);
     const closed = server!.close(120_000);
     gate.release!();
     expect(await (await answer).json()).toEqual({ data: { slow: 'done' } });

@@ -33,4 +33,4 @@ test.each([
   expect(await program.ended).toEqual({ code: 130, signal: null });
   expect(() => process.kill(pid!, 0)).toThrow('ESRCH');
   expect(await readdir(folder)).toEqual([]);
-}, 60_000);
+});

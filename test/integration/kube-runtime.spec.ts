@@ -45,7 +45,7 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
     await direct.send({ method: 'POST', path: '/api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } } });
     path = `/api/v1/namespaces/${namespace}/configmaps`;
     door = await FaultyDoor.open(plane.kubeconfig('operator'));
-    client = new KubeClient({ access: door, userAgent: 'test', timeoutMs: 5000 });
+    client = new KubeClient({ access: door, userAgent: 'test', timeoutMs: 30_000 });
   });
   afterEach(async () => {
     await reflector?.stop();
@@ -140,7 +140,8 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
       await watching();
       await put('meanwhile');
       await heard('changed meanwhile');
-      expect(door.watches(path)).toHaveLength(2);
+      expect(door.watches(path).length).toBeGreaterThan(1);
+      expect(door.lists(path)).toHaveLength(1);
     });
 
     it('lists again when the watch says that history is gone, and goes on after any other error in it', async () => {
@@ -225,7 +226,7 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
       const kept = door.connections;
       expect(kept).toBeLessThanOrEqual(2);
       await put('there');
-      for await (const line of by.lines({ method: 'GET', path, query: { watch: 'true' }, signal: AbortSignal.timeout(5000) })) {
+      for await (const line of by.lines({ method: 'GET', path, query: { watch: 'true' }, signal: AbortSignal.timeout(30_000) })) {
         expect(line).toContain('there');
         break;
       }

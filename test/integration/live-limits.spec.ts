@@ -136,7 +136,7 @@ describe('connections', () => {
     for (let count = 0; count <= LIVE_LIMITS.messagesPerWindow; count++) flood.socket.send('{"type":"ping"}');
     expect(await flood.closed).toBe(1008);
     expect(await raw().closed).toBe(4408);
-  }, 20_000);
+  });
 
   it('that are offered for something else than WebSocket are answered as if they weren\'t', async () => {
     const status = await new Promise<number>((resolve, reject) => {

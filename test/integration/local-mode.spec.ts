@@ -6,6 +6,7 @@ import { readPostmaster } from '#core/postgres/leftover.js';
 import { MIGRATED } from '#test/support/api.js';
 import { startGated, type GatedServer } from '#test/support/calls/gated-server.js';
 import { createDatabase } from '#test/support/database.js';
+import { freePort } from '#test/support/free-port.js';
 import { HostileServer } from '#test/support/hostile-server.js';
 import { LocalState, type LocalFairlead } from '#test/support/local-fairlead.js';
 import { startMinimal, type MinimalServer } from '#test/support/mcp-servers/minimal.js';
@@ -46,9 +47,7 @@ describe('the doors of local mode', () => {
   beforeAll(async () => {
     state = await LocalState.create();
     [mcp, hostile] = [await startMinimal(), await HostileServer.start()];
-    const free = await HostileServer.start();
-    metricsPort = free.port;
-    await free.close();
+    metricsPort = await freePort();
     fairlead = await state.start({ FAIRLEAD_METRICS_PORT: String(metricsPort) });
   });
   afterAll(async () => {
@@ -219,9 +218,7 @@ describe('where it isn\'t local', () => {
 
   it('a HOST that others reach ends the allowance for servers on this machine', async () => {
     const mcp = await startMinimal();
-    const free = await HostileServer.start();
-    const { port } = free;
-    await free.close();
+    const port = await freePort();
     const fairlead = await state.start({ HOST: '0.0.0.0', PORT: String(port), FAIRLEAD_PUBLIC_URL: 'http://fairlead.example.com' }, `http://127.0.0.1:${port}`);
     const { data } = await fairlead.gql('Probe', { input: { team: 'default', serverUrl: mcp.url } });
     expect(data.probeServer.verdict).toBe('REFUSED_BY_POLICY');

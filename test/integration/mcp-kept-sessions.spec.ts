@@ -96,7 +96,7 @@ it('nothing is kept of a look with a credential, nor of a server without session
 
 it('sessions are ended when they are idle, too old, too many, or the process stops', async () => {
   const server = await stateful();
-  keep = keeping({ idleMs: 40 });
+  keep = keeping({ idleMs: 1000 });
   await look(server.url);
   expect(server.sessions.size).toBe(1);
   await until(() => server.sessions.size === 0);

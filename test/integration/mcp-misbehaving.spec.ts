@@ -29,8 +29,8 @@ describe('a call whose outcome stays open', () => {
     ['closes', 'UNREACHABLE', {}],
     ['resets', 'UNREACHABLE', {}],
     ['cuts-stream', 'UNREACHABLE', {}],
-    ['hangs', 'TIMEOUT', { timeoutMs: 100 }],
-    ['streams-for-ever', 'TIMEOUT', { timeoutMs: 200, maxBytes: 100 * 1024 * 1024 }],
+    ['hangs', 'TIMEOUT', { timeoutMs: 1000 }],
+    ['streams-for-ever', 'TIMEOUT', { timeoutMs: 1000, maxBytes: 100 * 1024 * 1024 }],
     ['streams-for-ever', 'RESULT_TOO_LARGE', { maxBytes: 20_000 }],
     ['huge', 'RESULT_TOO_LARGE', {}],
     ['garbage', 'PROTOCOL_ERROR', {}],
@@ -90,7 +90,7 @@ describe('giving up', () => {
   it.each(['by the caller', 'at the deadline'])('%s is told to a legacy server', async (how) => {
     const { server, call } = await open('hangs');
     const cancel = new AbortController();
-    const running = call(how === 'by the caller' ? { signal: cancel.signal } : { timeoutMs: 100 });
+    const running = call(how === 'by the caller' ? { signal: cancel.signal } : { timeoutMs: 1000 });
     const method = (at: number): unknown => (server.seen.at(at)?.body as { method?: string } | undefined)?.method;
     void running.catch(() => undefined);
     await until(() => method(-1) === 'tools/call' || method(-1) === 'notifications/cancelled');
@@ -185,7 +185,7 @@ describe('opening', () => {
   it('a legacy server that never answers what it does not know is opened in the other half of the time', async () => {
     const server = await startMisbehaving('ignores-discover');
     opened.push(server);
-    const session = await client.opener.open({ url: server.url, timeoutMs: 2_000 });
+    const session = await client.opener.open({ url: server.url, timeoutMs: 4_000 });
     expect(session.facts.era).toBe('LEGACY');
     await session.close();
   });

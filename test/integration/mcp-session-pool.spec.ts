@@ -1,6 +1,7 @@
 import { UserFault } from '#core/errors.js';
 import { SessionPool, type SessionPoolOptions } from '#core/mcp/session-pool.js';
 import type { McpSession } from '#core/mcp/session.js';
+import { freePort } from '#test/support/free-port.js';
 import { CALL_LIMITS, testClient, type TestClient } from '#test/support/mcp-servers/client.js';
 import { startEverything } from '#test/support/mcp-servers/everything.js';
 import { startMinimal, type MinimalServer } from '#test/support/mcp-servers/minimal.js';
@@ -61,7 +62,7 @@ it.each<Misbehaviour>(['forgets-sessions', 'forgets-sessions-with-400'])('serves
 });
 
 it('survives a restart of server-everything', async () => {
-  const first = await startEverything();
+  const first = await startEverything(await freePort());
   makePool();
   const call = () => pool.use(use('a', first.url), (session, timeoutMs) => session.callTool({ ...CALL_LIMITS, name: 'echo', arguments: { message: 'hi' }, timeoutMs }));
   await call();

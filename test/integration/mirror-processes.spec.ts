@@ -6,7 +6,7 @@ import { conditionOf, MirrorWorld } from '#test/support/mirror/world.js';
 import { startOperatorProcess, type OperatorProcess } from '#test/support/operator-process.js';
 
 /** With the Lease's times as they are shipped, a takeover takes fifteen seconds. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 describeNeeding('plane', 'operators as processes, of which one mirrors', () => {
   let world: MirrorWorld;

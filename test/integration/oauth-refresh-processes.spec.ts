@@ -57,7 +57,7 @@ it('refresh race of 8 processes on one rotating token: the provider sees each re
   expect(new Set(presented).size).toBe(presented.length);
   expect(refreshes(server).filter(({ status }) => status !== 200)).toEqual([]);
   expect(server.overlaps()).toBe(0);
-}, 120_000);
+}, 300_000);
 
 describe('refresh answered, process killed before it was stored', () => {
   it('the access token is used while it lives; then the refresh token is presented once more, on record, and its refusal means consent', async () => {

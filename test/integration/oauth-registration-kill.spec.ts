@@ -51,4 +51,4 @@ it('registration answered, process killed before it was stored: it is on record 
   const updated = await second.must('UpdateConnectionType', { id: type.id, expectedVersion: type.version, oauth: { clientId: client!.client_id, clientSecret: client!.client_secret } });
   expect(updated.connectionType).toMatchObject({ state: 'READY', oauth: { registrationMethod: 'PREREGISTERED', clientId: client!.client_id } });
   expect(registrations()).toBe(1);
-}, 120_000);
+});

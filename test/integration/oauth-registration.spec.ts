@@ -150,7 +150,7 @@ it.each<[string, Faults, string, string]>([
 
 it('is TEMPORARY when nobody is there, and OUTCOME_UNKNOWN when nobody answers', async () => {
   await faulty({ registration: 'hang' }, async (_server, discovery) => {
-    expect(await faultOf(register({ transport: { ...way.transport, timeoutMs: 300 } }, discovery))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(await faultOf(register({ transport: { ...way.transport, timeoutMs: 1500 } }, discovery))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     const nobody = { ...discovery, metadata: { ...discovery.metadata, registration_endpoint: 'http://127.0.0.1:9/register' } };
     expect(await faultOf(register(way, nobody))).toMatchObject({ code: 'TEMPORARY', retryable: true });
   });

@@ -326,7 +326,7 @@ describe('a refresh', () => {
     const { parties, tokens } = await loggedIn(way, server.mcp.url);
     Object.assign(server.faults, faults);
     const sent = server.seen.length;
-    const fault = await faultOf(refresh({ ...parties, transport: { ...way.transport, timeoutMs: faults.token === 'hang' ? 300 : 10_000 } }, tokens));
+    const fault = await faultOf(refresh({ ...parties, transport: { ...way.transport, timeoutMs: faults.token === 'hang' ? 1500 : 10_000 } }, tokens));
     expect(fault).toMatchObject({ code, retryAfterMs, retryable: code === 'TEMPORARY' });
     expect(server.seen.length - sent).toBe(1);
   }));

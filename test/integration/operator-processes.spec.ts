@@ -95,7 +95,7 @@ describe('an operator', () => {
     expect((await fetch(new URL('/healthz', second.metricsUrl))).status).toBe(200);
     const ready = await fetch(new URL('/readyz', second.metricsUrl));
     expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', checks: { database: 'ok', heartbeat: 'ok' } }]);
-  }, 60_000);
+  });
 
   it('that stands still for longer than its heartbeat is believed loses its runs, and what it still wants to write is refused by its epoch', async () => {
     const id = await type();
@@ -120,7 +120,7 @@ describe('an operator', () => {
     expect(await other.ended).toEqual({ code: 0, signal: null });
     await store.schedule.mark('ConnectionType', [id]);
     await ended(id, '3');
-  }, 60_000);
+  });
 
   it('that is told to stop lets its runs finish, and leaves nothing behind', async () => {
     const id = await type();
@@ -131,5 +131,5 @@ describe('an operator', () => {
     expect(await stopping.ended).toEqual({ code: 0, signal: null });
     expect(await written(id)).toMatchObject({ schedule: [{ epoch: '1', worker: null, failures: 0 }], tools: [{ name: 'last' }] });
     expect(await rows('select 1 from processes')).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -129,7 +129,7 @@ beforeAll(async () => {
   await until(async () => (await world.query('select 1 from reconcile_schedule where epoch = 0 or worker is not null')).length === 0);
   await world.query(`update reconcile_schedule set due = clock_timestamp() where kind = 'Enrollment'`);
   await until(async () => (await world.query(`select 1 from reconcile_schedule where kind = 'Enrollment' and (worker is not null or due <= clock_timestamp())`)).length === 0);
-}, 60_000);
+});
 afterAll(async () => {
   await operator?.stop();
   await world?.close();

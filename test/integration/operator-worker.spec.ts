@@ -92,25 +92,32 @@ describe('a worker', () => {
   it('backs off from errors, longer each time, forgets them with one success, and stalls what is broken for good', async () => {
     const id = await object();
     let fault: Error | null = new Error('no');
+    /** How each run ended. */
+    const ends: { afterMs: number; failures: number }[] = [];
+    const { schedule } = store;
+    const finish: typeof schedule.finish = (claim, afterMs, failures) => {
+      ends.push({ afterMs, failures });
+      return schedule.finish(claim, afterMs, failures);
+    };
     await start(async () => {
       if (fault !== null) throw fault;
       return WAIT;
+    }, { schedule: { claim: (request) => schedule.claim(request), forget: (claim) => schedule.forget(claim), finish } });
+    /** Its time comes, again and again, be it by us or by itself. */
+    const runsUntil = (enough: () => boolean) => until(async () => {
+      if (!enough()) await store.dataSource.query('update reconcile_schedule set due = clock_timestamp() where id = $1', [id]);
+      return enough();
     });
-    const again = () => store.dataSource.query('update reconcile_schedule set due = clock_timestamp() where id = $1', [id]);
-    await ended(id, 1);
-    expect((await row(id)).wait).toBeLessThanOrEqual(1);
-    await again();
-    await ended(id, 2);
-    await again();
-    await ended(id, 3);
-    expect(Math.ceil((await row(id)).wait)).toBe(4);
+    await runsUntil(() => ends.length >= 3);
+    expect(ends.slice(0, 3)).toEqual([{ afterMs: 1000, failures: 1 }, { afterMs: 2000, failures: 2 }, { afterMs: 4000, failures: 3 }]);
     fault = null;
-    await again();
+    await runsUntil(() => ends.at(-1)!.failures === 0);
     await ended(id, 0);
+    const successes = ends.length;
     fault = new InvariantBroken('never');
-    await again();
-    await ended(id, 1);
-    expect((await row(id)).wait).toBeGreaterThan(3600 * 23);
+    await runsUntil(() => ends.length > successes);
+    await until(async () => (await row(id)).wait > 3600 * 23);
+    expect(ends[successes]).toEqual({ afterMs: 24 * 3_600_000, failures: 1 });
   });
 
   it('stores the end of a run however long the database is away, and doesn\'t run the object again for that', async () => {
@@ -154,7 +161,7 @@ describe('a worker', () => {
       return id === quick ? release.promise : new Promise<never>(() => undefined);
     });
     await until(() => seen.size === 2);
-    const stopping = worker.stop(100);
+    const stopping = worker.stop(2000);
     release.resolve(WAIT);
     await stopping;
     expect(await row(quick)).toMatchObject({ worker: null, failures: 0, wait: expect.any(Number) });

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await journey(telling);
   await telling.stop();
   spans = collector.spans();
-}, 60_000);
+});
 afterAll(async () => {
   await collector?.close();
   await server?.close();

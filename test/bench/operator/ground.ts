@@ -1,7 +1,7 @@
-import { createServer, type AddressInfo } from 'node:net';
 import { Client } from 'pg';
 import { migrate } from '#core/store/migrate.js';
 import { KeyRing } from '#core/vault/key-ring.js';
+import { freePort } from '#test/support/free-port.js';
 import { REDIRECT_URI } from '#test/support/oauth-servers/journey.js';
 import { startOwnPostgres, type OwnPostgres } from '../own-postgres.js';
 import { Served } from './served.js';
@@ -69,12 +69,4 @@ export class Ground {
     await this.client.end();
     await this.postgres.stop();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { freePort } from '../free-port.js';
 import { sendJson } from './listener.js';
 
 /** A definition as a server lists it. */
@@ -52,9 +52,9 @@ export class ChangeableServer {
 
   /** On the port that it had, or a free one. */
   async start(): Promise<void> {
+    if (this.#port === 0) this.#port = await freePort();
     const server = createServer((request, response) => this.#take(request, response));
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
   }
 

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../free-port.js';
 
 const PORT_LINE = /listening on loopback port (\d+)/;
 
@@ -49,14 +49,4 @@ export async function startSdkDemo(): Promise<SdkDemo> {
 /** `dist/esm` and `dist/cjs` have a package.json of their own. */
 function sdkRoot(found: string): string {
   return found.replace(/[\\/]dist[\\/](esm|cjs)$/, '');
-}
-
-/** Free a moment ago: the demo has to know its ports before it listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
