@@ -15,6 +15,8 @@ export interface ControlPlaneOptions {
   durable: boolean;
   /** False makes each watch read etcd, so that {@link ControlPlane.compact} is felt at once. */
   watchCache?: boolean;
+  /** True: only what roles give is allowed. Our own program, and others without it, allow everything. */
+  rbac?: boolean;
   /** Takes what the processes say on stderr. */
   logFile: string;
 }

@@ -1,33 +1,38 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { ControlPlane, ControlPlaneOptions } from './control-plane.js';
+import { CONTROLLERS_USER, startControllers } from './controllers.js';
 import { PlaneProcess } from './plane-process.js';
 
-/** Who may call, as in test/control-plane/identity.go. */
+/** Who may call and is a context of the kubeconfig, as in test/control-plane/identity.go. */
 const USERS = [
   { context: 'admin', name: 'admin', groups: 'system:masters' },
   { context: 'operator', name: 'system:serviceaccount:fairlead:fairlead-operator', groups: 'system:serviceaccounts,system:serviceaccounts:fairlead' },
   { context: 'other', name: 'other', groups: '' },
 ];
 
+/** Who else may call. */
+const CONTROLLERS = { context: 'controllers', name: CONTROLLERS_USER, groups: '' };
+
 const AUDIT_POLICY = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-- {level: None, users: ["system:apiserver"]}
+- {level: None, users: ["system:apiserver", "system:kube-controller-manager"]}
+- {level: None, userGroups: ["system:serviceaccounts:kube-system"], verbs: [get, list, watch]}
 - level: Metadata
 `;
 
 /**
- * Starts etcd and kube-apiserver of the folder `assets`, with the least that envtest has shown to be enough. Authorization allows everything, as in our own control plane, unless `rbac` is set.
- * Throws StartFault.
+ * Starts etcd and kube-apiserver of the folder `assets`, with the least that envtest has shown to be enough, and kube-controller-manager if it is there too. Authorization allows everything, as in our own
+ * control plane, unless `rbac` is set. Throws StartFault.
  */
-export async function startKubeApiserver(assets: string, { directory, durable, watchCache = true, logFile }: ControlPlaneOptions, { rbac = false } = {}): Promise<ControlPlane> {
+export async function startKubeApiserver(assets: string, { directory, durable, watchCache = true, rbac = false, logFile }: ControlPlaneOptions): Promise<ControlPlane> {
   await mkdir(join(directory, 'identity'), { recursive: true, mode: 0o700 });
   const { port, etcdPort, tokens } = await prepare(directory);
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
@@ -43,13 +48,19 @@ export async function startKubeApiserver(assets: string, { directory, durable, w
     '--service-account-issuer', `https://127.0.0.1:${port}`, '--service-account-key-file', identity('accounts.pub'), '--service-account-signing-key-file', identity('accounts.key'),
     '--audit-policy-file', identity('audit-policy.yaml'), '--audit-log-path', auditLog, `--watch-cache=${watchCache}`, '--v', '0',
   ], logFile);
+  const processes = [etcd, server];
   const kill = async (): Promise<void> => {
     // Its own farewell takes half a minute while watches are open.
-    await Promise.all([server.end('SIGKILL'), etcd.end('SIGKILL')]);
+    await Promise.all(processes.map((one) => one.end('SIGKILL')));
   };
   try {
-    await untilReady(port, tokens.get('admin')!, [server, etcd]);
-    await writeFile(join(directory, 'kubeconfig'), kubeconfig(port, await readFile(identity('apiserver.crt')), tokens), { mode: 0o600 });
+    await untilReady(port, tokens.get('admin')!, processes);
+    const authority = await readFile(identity('apiserver.crt'));
+    await writeFile(join(directory, 'kubeconfig'), kubeconfig(port, authority, USERS, tokens), { mode: 0o600 });
+    const controllers = join(assets, 'kube-controller-manager');
+    if (await access(controllers).then(() => true, () => false)) {
+      processes.push(await startControllers(controllers, { kubeconfig: kubeconfig(port, authority, [CONTROLLERS], tokens), directory, logFile }));
+    }
   } catch (error) {
     await kill();
     throw error;
@@ -71,8 +82,9 @@ async function prepare(directory: string): Promise<{ port: number; etcdPort: num
     await writeFile(join(directory, 'identity', 'accounts.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
     await writeFile(join(directory, 'identity', 'accounts.pub'), publicKey.export({ type: 'spki', format: 'pem' }), { mode: 0o600 });
     await writeFile(join(directory, 'identity', 'audit-policy.yaml'), AUDIT_POLICY, { mode: 0o600 });
-    const tokens = USERS.map(({ context }) => [context, randomBytes(32).toString('hex')] as const);
-    const rows = USERS.map(({ context, name, groups }, index) => `${tokens[index]![1]},"${name}",${context},"${groups}"`);
+    const users = [...USERS, CONTROLLERS];
+    const tokens = users.map(({ context }) => [context, randomBytes(32).toString('hex')] as const);
+    const rows = users.map(({ context, name, groups }, index) => `${tokens[index]![1]},"${name}",${context},"${groups}"`);
     await writeFile(join(directory, 'tokens.csv'), `${rows.join('\n')}\n`, { mode: 0o600 });
     await writeFile(known, JSON.stringify({ port: await freePort(), etcdPort: await freePort(), tokens }), { mode: 0o600 });
   }
@@ -102,10 +114,11 @@ async function untilReady(port: number, token: string, processes: readonly Plane
   }
 }
 
-function kubeconfig(port: number, authority: Buffer, tokens: ReadonlyMap<string, string>): string {
-  const names = [...tokens.keys()];
+/** The first of the users is the current one. */
+function kubeconfig(port: number, authority: Buffer, users: readonly { context: string }[], tokens: ReadonlyMap<string, string>): string {
+  const names = users.map(({ context }) => context);
   return stringify({
-    apiVersion: 'v1', kind: 'Config', 'current-context': 'admin',
+    apiVersion: 'v1', kind: 'Config', 'current-context': names[0],
     clusters: [{ name: 'fairlead', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority-data': authority.toString('base64') } }],
     users: names.map((name) => ({ name, user: { token: tokens.get(name) } })),
     contexts: names.map((name) => ({ name, context: { cluster: 'fairlead', user: name, namespace: 'default' } })),

@@ -3,6 +3,7 @@ import { createLogger } from '#core/log.js';
 import { ClusterAccess } from '#operator/kubernetes/cluster-access.js';
 import { EventRecorder } from '#operator/kubernetes/event-recorder.js';
 import { KubeClient } from '#operator/kubernetes/kube-client.js';
+import { OPERATOR_PLACE, valuesWithMirror } from '#test/support/chart/given-rights.js';
 import { compareRights, givenRights, sayRight } from '#test/support/chart/rights.js';
 import { CHART_TIMEOUT_MS, render } from '#test/support/chart/tools.js';
 import { describeNeeding } from '#test/support/control-plane/needs.js';
@@ -14,27 +15,20 @@ import { MirrorWorld } from '#test/support/mirror/world.js';
 /** What is asked of the whole suite's requests is in test/support/chart/least-privilege.ts. */
 
 const TOKEN = 'a-token-of-the-robot';
-const VALUES = (mirror: object) => JSON.stringify({
-  image: { repository: 'fairlead' }, publicUrl: 'https://fairlead.example.com', database: { existingSecret: 'database' }, keys: { existingSecret: 'keys' },
-  oidc: { issuer: 'https://login.example.com', audience: 'fairlead' }, mirror,
-});
-/** The tests' operators have their Lease in the namespace of their kubeconfig. */
-const PLACE = { namespace: 'default', name: 'fairlead-operator' };
-
 describeNeeding('plane', 'an operator with rights in some namespaces', () => {
   describeNeeding('go', 'and what the chart gives it', () => {
     let world: MirrorWorld;
     let listed: [string, string];
     beforeAll(async () => {
-      await render(VALUES({ enabled: false }));
-      world = await MirrorWorld.create();
+      await render(valuesWithMirror({ enabled: false }));
+      world = await MirrorWorld.create({ mirror: { namespaces: ['ns-1', 'ns-2'] } });
       await world.startOperator({ FAIRLEAD_MIRROR_NAMESPACES: 'ns-1,ns-2' });
       listed = [await world.namespace(), await world.namespace()];
     }, Math.max(PLANE_TIMEOUT_MS, CHART_TIMEOUT_MS));
     afterAll(() => world?.close());
 
     const outside = async (mirror: object, asked = askedRights(world.plane.requests())) =>
-      compareRights(asked, givenRights(await render(VALUES(mirror), { namespace: PLACE.namespace }), PLACE)).outside.map(sayRight);
+      compareRights(asked, givenRights(await render(valuesWithMirror(mirror), { namespace: OPERATOR_PLACE.namespace }), OPERATOR_PLACE)).outside.map(sayRight);
 
     it('asks for nothing outside them, whatever happens in them and beside them', async () => {
       expect(listed).toEqual(['ns-1', 'ns-2']);
@@ -88,6 +82,7 @@ describeNeeding('plane', 'an operator with rights in some namespaces', () => {
 
     it('that only observes asks for no more than looking', async () => {
       await world.stopOperator();
+      await world.giveRights({ namespaces: listed, observe: true });
       const before = world.plane.requests().length;
       const lines: string[] = [];
       await world.startOperator({ FAIRLEAD_MIRROR: 'observe', FAIRLEAD_MIRROR_NAMESPACES: 'ns-1,ns-2' }, (line) => lines.push(line));

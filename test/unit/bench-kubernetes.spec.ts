@@ -4,7 +4,7 @@ import { spentBy } from '#test/bench/kubernetes/requests.js';
 import type { LoggedRequest } from '#test/support/control-plane/request-log.js';
 
 const request = (verb: string, resource: string, name: string, rest: Partial<LoggedRequest> = {}): LoggedRequest => ({
-  user: 'system:serviceaccount:fairlead:fairlead-operator', verb, group: resource === 'secrets' || resource === 'namespaces' ? '' : 'fairlead.dev', resource, subresource: '', namespace: 'bench', name, status: 200, uri: '', userAgent: '', ...rest,
+  user: 'system:serviceaccount:fairlead:fairlead-operator', verb, group: resource === 'secrets' || resource === 'namespaces' ? '' : 'fairlead.dev', resource, subresource: '', namespace: 'bench', name, status: 200, forbidden: false, uri: '', userAgent: '', ...rest,
 });
 const LOG = [
   request('patch', 'enrollments', 'a'), request('get', 'secrets', 'a'), request('patch', 'enrollments', 'a', { subresource: 'status' }), request('patch', 'enrollments', 'a', { subresource: 'status', status: 409 }),

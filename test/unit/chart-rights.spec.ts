@@ -39,7 +39,7 @@ describe('the rights that are asked for and the rights that are given', () => {
 });
 
 it('only an operator\'s requests count, and an apply that makes an object asks for making it', () => {
-  const request = (more: Partial<LoggedRequest>): LoggedRequest => ({ user: 'u', verb: 'patch', group: 'g', resource: 'r', subresource: '', namespace: 'n', name: 'o', status: 200, uri: '/', userAgent: 'fairlead-operator/1', ...more });
+  const request = (more: Partial<LoggedRequest>): LoggedRequest => ({ user: 'u', verb: 'patch', group: 'g', resource: 'r', subresource: '', namespace: 'n', name: 'o', status: 200, forbidden: false, uri: '/', userAgent: 'fairlead-operator/1', ...more });
   const verbs = (...requests: LoggedRequest[]) => askedRights(requests).map(({ verb, resource }) => `${verb} ${resource}`);
   expect(verbs(request({}), request({}))).toEqual(['patch r']);
   expect(verbs(request({ status: 201, subresource: 'status' }))).toEqual(['patch r/status', 'create r/status']);

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { GO_VARIABLE, needOf } from '../control-plane/needs.js';
 import { notedOperatorRequests } from '../control-plane/operator-requests.js';
+import { OPERATOR_PLACE, valuesWithMirror } from './given-rights.js';
 import { compareRights, givenRights, sayRight } from './rights.js';
 import { render } from './tools.js';
 
@@ -11,16 +12,6 @@ interface RunResults {
 }
 
 const MIRROR_SPEC = /^mirror.*\.spec\.js$/;
-
-/** The least values with which the operator may do everything in all namespaces; the tests' operators have their Lease in `default`. */
-const VALUES = `
-image: {repository: fairlead}
-publicUrl: https://fairlead.example.com
-database: {existingSecret: database}
-keys: {existingSecret: keys}
-oidc: {issuer: https://login.example.com, audience: fairlead}
-mirror: {clusterWide: true}
-`;
 
 /**
  * A reporter that compares what operators asked of the control planes in this run with the rights that the chart gives them, and fails the run where they differ: what was asked must be
@@ -33,7 +24,7 @@ export default class LeastPrivilege {
     const asked = notedOperatorRequests();
     if (asked.length === 0) return;
     if (process.env[GO_VARIABLE] !== 'yes') return say('the operator\'s requests were not compared with the chart\'s rights, for want of Go');
-    const given = givenRights(await render(VALUES, { namespace: 'default' }), { namespace: 'default', name: 'fairlead-operator' });
+    const given = givenRights(await render(valuesWithMirror({ clusterWide: true }), { namespace: OPERATOR_PLACE.namespace }), OPERATOR_PLACE);
     const { outside, unused } = compareRights(asked, given);
     const whole = ranWhole(results);
     const faults = [...outside.map((right) => `the operator asked for what the chart doesn't give: ${sayRight(right)}`), ...(whole ? unused.map((right) => `the chart gives what the operator never asked for: ${sayRight(right)}`) : [])];

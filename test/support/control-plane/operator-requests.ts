@@ -5,11 +5,15 @@ import type { LoggedRequest } from './request-log.js';
 /** Where the setup tells the workers to note what operators asked of control planes. */
 export const REQUESTS_VARIABLE = 'TEST_OPERATOR_REQUESTS';
 
+/** Those that our programs sent that act in clusters. */
+export function byOperators(requests: readonly LoggedRequest[]): LoggedRequest[] {
+  return requests.filter(({ userAgent, resource }) => /^fairlead-(operator|release)\//.test(userAgent) && resource !== '');
+}
+
 /** What a request of an operator takes a right for. Server-side apply that makes an object takes that of making it, too. */
 export function askedRights(requests: readonly LoggedRequest[]): AskedRight[] {
-  const ours = requests.filter(({ userAgent, resource }) => /^fairlead-(operator|release)\//.test(userAgent) && resource !== '');
   const distinct = new Map<string, AskedRight>();
-  for (const { verb, group, resource, subresource, namespace, name, status } of ours) {
+  for (const { verb, group, resource, subresource, namespace, name, status } of byOperators(requests)) {
     const verbs = verb === 'patch' && status === 201 ? ['patch', 'create'] : [verb];
     for (const one of verbs) {
       const right: AskedRight = { verb: one, group, resource: subresource === '' ? resource : `${resource}/${subresource}`, namespace, name };

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chooseControlPlane, controlPlaneCache, startControlPlane, type ControlPlane } from '#cli/control-plane/control-plane.js';
-import { noteOperatorRequests } from './operator-requests.js';
+import { byOperators, noteOperatorRequests } from './operator-requests.js';
 import { readRequests, type LoggedRequest } from './request-log.js';
 
 /** Users of a control plane; the audit log tells them apart. */
@@ -32,14 +32,18 @@ export interface TestPlane {
 /** For the `beforeAll` that starts one: it may have to wait for the first build. */
 export const PLANE_TIMEOUT_MS = 15 * 60_000;
 
-/** Starts one in a folder of its own. @param watchCache false: a compaction is felt by watches at once */
-export async function startPlane({ watchCache = true } = {}): Promise<TestPlane> {
+/**
+ * Starts one in a folder of its own.
+ * @param watchCache false: a compaction is felt by watches at once
+ * @param rbac true: only what roles give is allowed, on a real kube-apiserver; an operator that was refused anything makes `stop` throw
+ */
+export async function startPlane({ watchCache = true, rbac = false } = {}): Promise<TestPlane> {
   const choice = await chooseControlPlane(process.env);
   if (choice.kind === 'none') throw new Error(choice.reason);
   const directory = await mkdtemp(join(tmpdir(), 'fairlead-plane-'));
   const logFile = join(directory, 'stderr.log');
   const building = { cacheFolder: controlPlaneCache(process.env), say: (line: string) => void process.stderr.write(`${line}\n`), now: () => new Date() };
-  const launch = () => startControlPlane(choice, { directory, durable: false, watchCache, logFile }, building);
+  const launch = () => startControlPlane(choice, { directory, durable: false, watchCache, rbac, logFile }, building);
   let plane: ControlPlane = await launch();
   return {
     kubeconfig(who) {
@@ -58,9 +62,12 @@ export async function startPlane({ watchCache = true } = {}): Promise<TestPlane>
     auditLog: () => readFileSync(plane.auditLog, 'utf8'),
     async stop() {
       const said = await readFile(logFile, 'utf8');
-      noteOperatorRequests(readRequests(readFileSync(plane.auditLog, 'utf8')));
+      const requests = readRequests(readFileSync(plane.auditLog, 'utf8'));
+      noteOperatorRequests(requests);
       await plane.kill();
       await rm(directory, { recursive: true, force: true });
+      const refused = new Set(byOperators(requests).filter(({ forbidden }) => forbidden).map(({ verb, uri }) => `${verb} ${uri}`));
+      if (refused.size > 0) throw new Error(`The operator has no right to:\n${[...refused].join('\n')}`);
       // Data races and panics of the control plane itself would otherwise pass unseen.
       if (/^(panic|fatal error|WARNING: DATA RACE)/m.test(said)) throw new Error(`The control plane broke:\n${said.slice(-4000)}`);
     },

@@ -11,11 +11,16 @@ import { startTestApi, type TestApi, type TestApiOptions } from '../api.js';
 import { ChangeableServer } from '../mcp-servers/changeable.js';
 import { until } from '../mcp-servers/until.js';
 import { startTestOperator, type TestOperator } from '../operator.js';
+import { operatorRoles } from '../chart/given-rights.js';
+import { CHOICE_VARIABLE, GO_VARIABLE } from '../control-plane/needs.js';
 import { startPlane, type TestPlane } from '../control-plane/plane.js';
 
 /** An object as a person applies it. */
 // eslint-disable-next-line typescript/no-explicit-any -- tests write manifests of any shape
 type Manifest = any;
+
+/** Whether operators have no more rights here than the chart gives: where the API server has RBAC, and Go the chart. */
+const CHART_RIGHTS_COUNT = process.env[CHOICE_VARIABLE] === 'kube-apiserver' && process.env[GO_VARIABLE] === 'yes';
 
 /** Leases of a test: a third of what they are. Shorter ones are lost where a machine is slow. */
 export const QUICK_LEASE: LeaseTimes = { leaseMs: 5000, renewMs: 3500, retryMs: 200 };
@@ -27,13 +32,15 @@ export class MirrorWorld {
 
   private constructor(readonly plane: TestPlane, readonly api: TestApi, readonly server: ChangeableServer, readonly admin: KubeClient, private readonly access: ClusterAccess, readonly sql: Client) {}
 
-  static async create({ watchCache = true, api: settings }: { watchCache?: boolean; api?: TestApiOptions } = {}): Promise<MirrorWorld> {
-    const [plane, api, server] = await Promise.all([startPlane({ watchCache }), startTestApi(settings), ChangeableServer.start()]);
+  /** @param mirror the chart's value, by whose roles operators work on a real kube-apiserver */
+  static async create({ watchCache = true, api: settings, mirror = { clusterWide: true } }: { watchCache?: boolean; api?: TestApiOptions; mirror?: { namespaces?: readonly string[] } & Record<string, unknown> } = {}): Promise<MirrorWorld> {
+    const [plane, api, server] = await Promise.all([startPlane({ watchCache, rbac: CHART_RIGHTS_COUNT }), startTestApi(settings), ChangeableServer.start()]);
     const access = await ClusterAccess.load({ file: plane.kubeconfig('admin') });
     const sql = new Client({ connectionString: api.databaseUrl });
     await sql.connect();
     const world = new MirrorWorld(plane, api, server, new KubeClient({ access, userAgent: 'test' }), access, sql);
     await world.applyCrds();
+    await world.giveRights(mirror);
     return world;
   }
 
@@ -58,6 +65,13 @@ export class MirrorWorld {
   async stopOperator(): Promise<void> {
     await this.operator?.stop();
     this.operator = null;
+  }
+
+  /** Applies the operator's roles, as the chart has them with this value of `mirror`, and the namespaces that it names. Nothing, where rights don't count. */
+  async giveRights(mirror: { namespaces?: readonly string[] } & Record<string, unknown>): Promise<void> {
+    if (!CHART_RIGHTS_COUNT) return;
+    for (const name of mirror.namespaces ?? []) await this.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    for (const object of await operatorRoles(mirror)) await this.apply(object, 'helm');
   }
 
   async applyCrds(): Promise<void> {
@@ -164,7 +178,9 @@ export function conditionOf(object: Manifest, type: string): { type: string; sta
   return object?.status?.conditions?.find((one: { type: string }) => one.type === type);
 }
 
-const PLURALS: Record<string, string> = { Namespace: 'namespaces', Secret: 'secrets', CustomResourceDefinition: 'customresourcedefinitions', ...RESOURCES };
+const PLURALS: Record<string, string> = {
+  Namespace: 'namespaces', Secret: 'secrets', CustomResourceDefinition: 'customresourcedefinitions', Role: 'roles', RoleBinding: 'rolebindings', ClusterRole: 'clusterroles', ClusterRoleBinding: 'clusterrolebindings', ...RESOURCES,
+};
 
 function pathOf({ apiVersion, kind, metadata }: Manifest): string {
   const root = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
