@@ -322,6 +322,7 @@ create table mirror_objects (
   grace_seconds integer default 0 not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  secret_place text,
   constraint mirror_objects_pkey PRIMARY KEY (id),
   constraint mirror_objects_namespace_kind_name_key UNIQUE (namespace, kind, name),
   constraint mirror_objects_check CHECK ((state = 'TOMBSTONE'::text) = (tombstoned_at IS NOT NULL)),

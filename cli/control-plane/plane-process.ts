@@ -14,7 +14,8 @@ export class PlaneProcess {
 
   constructor(private readonly name: string, binary: string, args: readonly string[], private readonly logFile: string) {
     const log = openSync(logFile, 'a', 0o600);
-    this.#child = spawn(binary, args, { stdio: ['pipe', 'pipe', log] });
+    // Not of our process group: Ctrl-C in a terminal goes to all of that, and we have a Lease to let go of first.
+    this.#child = spawn(binary, args, { stdio: ['pipe', 'pipe', log], detached: true });
     closeSync(log);
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       for (const listener of this.#listeners) listener(line);

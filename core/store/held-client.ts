@@ -18,6 +18,9 @@ export interface HeldClientOptions {
 export class HeldClient {
   readonly #pool: Pool;
   readonly #setUp: string | undefined;
+  /** Taken from the pool and not given back: once only, or the pool throws. */
+  #held: PoolClient | null = null;
+  /** The same, when it can be asked. */
   #client: PoolClient | null = null;
 
   /** Connects when it is first used. */
@@ -33,18 +36,28 @@ export class HeldClient {
   }
 
   async close(): Promise<void> {
-    this.#client?.release();
-    this.#client = null;
+    this.#giveBack();
     await this.#pool.end();
   }
 
   async #connected(): Promise<PoolClient> {
     const client = await this.#pool.connect();
-    client.once('error', (error) => {
-      if (this.#client === client) this.#client = null;
-      client.release(error);
-    });
-    if (this.#setUp !== undefined) await client.query(this.#setUp);
+    this.#held = client;
+    // Heard also after it was given back: the server may end it before it hears from us that it is to be closed.
+    client.on('error', (error) => { if (this.#held === client) this.#giveBack(error); });
+    try {
+      if (this.#setUp !== undefined) await client.query(this.#setUp);
+    } catch (error) {
+      if (this.#held === client) this.#giveBack(error as Error);
+      throw error;
+    }
     return this.#client = client;
+  }
+
+  #giveBack(error?: Error): void {
+    const held = this.#held;
+    this.#held = null;
+    this.#client = null;
+    held?.release(error);
   }
 }

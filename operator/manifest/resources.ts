@@ -14,6 +14,8 @@ export const RESOURCES: Record<MirroredKind, string> = { ConnectionType: 'connec
 export const TEAM_LABEL = 'fairlead.dev/team';
 /** Only Secrets with this label, as `"true"`, are read. */
 export const CREDENTIAL_LABEL = 'fairlead.dev/credential';
+/** On a Secret: the servers that its values may be sent to, by their addresses, with white space or commas between them. Without it, those that a manifest of the namespace names. */
+export const CREDENTIAL_SERVERS_ANNOTATION = 'fairlead.dev/credential-servers';
 /** An object with this annotation, as `"true"`, is left alone. */
 export const PAUSED_ANNOTATION = 'fairlead.dev/paused';
 /** On a manifest: the id in GraphQL of what it takes over. */

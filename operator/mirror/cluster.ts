@@ -1,6 +1,6 @@
 import type { KubeClient } from '../kubernetes/kube-client.js';
 import { isKubeFault } from '../kubernetes/kube-fault.js';
-import { API_VERSION, CREDENTIAL_LABEL, FINALIZER, GROUP, RESOURCES, VERSION, type CustomResource, type MirroredKind } from '../manifest/resources.js';
+import { API_VERSION, CREDENTIAL_LABEL, CREDENTIAL_SERVERS_ANNOTATION, FINALIZER, GROUP, RESOURCES, VERSION, type CustomResource, type MirroredKind } from '../manifest/resources.js';
 import type { ObjectCache } from './object-cache.js';
 
 /** A namespace, as far as the mirror goes. */
@@ -8,8 +8,20 @@ export interface Namespace {
   metadata: { name: string; uid: string; resourceVersion: string; labels?: Record<string, string>; deletionTimestamp?: string };
 }
 
-/** What a read of a Secret shows; its values are not to be logged. */
-export type SecretAnswer = { found: true; data: ReadonlyMap<string, string> } | { found: false; reason: 'SecretNotFound' | 'SecretNotAllowed' };
+/**
+ * What a read of a Secret shows; its values are not to be logged. `servers`: the addresses that it names itself; null where it names none. Why it isn't used: there is none, it hasn't our label, it is the
+ * token of a service account, or we may not read it.
+ */
+export type SecretAnswer = { found: true; data: ReadonlyMap<string, string>; servers: string[] | null } | { found: false; why: 'MISSING' | 'UNLABELLED' | 'SERVICE_ACCOUNT' | 'FORBIDDEN' };
+
+interface Secret {
+  metadata: { labels?: Record<string, string>; annotations?: Record<string, string> };
+  type?: string;
+  data?: Record<string, string>;
+}
+
+/** As the API server has names of Secrets: nothing else of a path can be asked for by one. */
+const SECRET_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
 const APPLY = 'application/apply-patch+yaml';
 /** Field managers: one of specs, one of status. */
@@ -87,14 +99,18 @@ export class Cluster {
     this.cache.deleted(object);
   }
 
-  /** Reads a Secret by its name; one without our label isn't used. */
+  /** Reads a Secret by its name; one without our label isn't used, and a service account's token isn't whoever labelled it: the cluster fills it in for everybody who may make a Secret. */
   async secret(namespace: string, name: string): Promise<SecretAnswer> {
+    if (!SECRET_NAME.test(name)) return { found: false, why: 'MISSING' };
     try {
-      const { metadata, data = {} } = await this.client.send<{ metadata: { labels?: Record<string, string> }; data?: Record<string, string> }>({ method: 'GET', path: `/api/v1/namespaces/${namespace}/secrets/${encodeURIComponent(name)}` });
-      if (metadata.labels?.[CREDENTIAL_LABEL] !== 'true') return { found: false, reason: 'SecretNotAllowed' };
-      return { found: true, data: new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])) };
+      const { metadata, type, data = {} } = await this.client.send<Secret>({ method: 'GET', path: `/api/v1/namespaces/${namespace}/secrets/${name}` });
+      if (metadata.labels?.[CREDENTIAL_LABEL] !== 'true') return { found: false, why: 'UNLABELLED' };
+      if (type === 'kubernetes.io/service-account-token') return { found: false, why: 'SERVICE_ACCOUNT' };
+      const servers = metadata.annotations?.[CREDENTIAL_SERVERS_ANNOTATION]?.split(/[\s,]+/).filter((server) => server !== '') ?? null;
+      return { found: true, servers, data: new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])) };
     } catch (error) {
-      if (isKubeFault(error, 'NOT_FOUND')) return { found: false, reason: 'SecretNotFound' };
+      if (isKubeFault(error, 'NOT_FOUND')) return { found: false, why: 'MISSING' };
+      if (isKubeFault(error, 'FORBIDDEN') && error.status === 403) return { found: false, why: 'FORBIDDEN' };
       throw error;
     }
   }

@@ -9,7 +9,10 @@ import { refused, type Verdict } from './conditions.js';
  */
 export async function ownerOf(repositories: Repositories, teamId: string, named: string, method: AuthMethod): Promise<{ owner: Member } | { verdict: Verdict }> {
   const { members } = repositories;
-  const [bySubject, local, byEmail] = await Promise.all([members.bySubject(teamId, named, false), members.bySubject(teamId, named, true), named.includes('@') ? members.byEmail(teamId, named) : []]);
+  // One after the other: they share a transaction's connection.
+  const bySubject = await members.bySubject(teamId, named, false);
+  const local = await members.bySubject(teamId, named, true);
+  const byEmail = named.includes('@') ? await members.byEmail(teamId, named) : [];
   const people = bySubject === null ? byEmail : [bySubject];
   if (method === 'OAUTH') {
     const owner = bySubject ?? local ?? (people.length === 1 ? people[0]! : null);

@@ -13,7 +13,7 @@ import { secretValues } from './secret-values.js';
 export async function manifestCredential(cluster: Cluster, namespace: string, manifest: EnrollmentManifest, spec: ConnectionTypeSpec): Promise<{ value: CredentialValue } | { verdict: Verdict }> {
   const { accessTokenRef, headers } = manifest;
   const refs = [accessTokenRef, ...(headers ?? []).map((header) => header.valueRef)].filter((ref): ref is SecretKeyRef => ref !== undefined);
-  const read = await secretValues(cluster, namespace, refs);
+  const read = await secretValues(cluster, { namespace, serverUrl: spec.serverUrl }, refs);
   if ('verdict' in read) return read;
   const values = [...read.values];
   const accessToken = accessTokenRef === undefined ? undefined : values.shift();
@@ -31,10 +31,17 @@ export function misfit(manifest: EnrollmentManifest, spec: ConnectionTypeSpec): 
   const { accessTokenRef, headers } = manifest;
   const given = accessTokenRef !== undefined ? 'ACCESS_TOKEN' : headers !== undefined ? 'CUSTOM_HEADERS' : null;
   const wanted = spec.authMethod === 'ACCESS_TOKEN' || spec.authMethod === 'CUSTOM_HEADERS' ? spec.authMethod : null;
-  if (given === wanted) return null;
+  if (given === wanted) return inTheOpen(manifest, spec);
   const field = { ACCESS_TOKEN: 'accessTokenRef', CUSTOM_HEADERS: 'headers' };
   const says = wanted === null ? 'takes no credential from a manifest' : `takes ${field[wanted]}`;
   return refused('AuthMethodMismatch', `The auth method of ${JSON.stringify(manifest.connectionTypeRef.name)} is ${spec.authMethod}, which ${says}: ${wanted === null ? `leave ${field[given!]} out` : `name it, and serverUrl`}.`);
+}
+
+/** A manifest is for many to read: only what its type says is no secret stands in it. */
+function inTheOpen({ headers = [], connectionTypeRef }: EnrollmentManifest, spec: ConnectionTypeSpec): Verdict | null {
+  const open = headers.find(({ name, value }) => value !== undefined && spec.headers.find((one) => one.name.toLowerCase() === name.toLowerCase())?.secret !== false);
+  if (open === undefined) return null;
+  return refused('SecretInManifest', `${JSON.stringify(connectionTypeRef.name)} doesn't say that ${open.name} is no secret: put its value into a Secret, name that in valueRef, and replace what stood here, which others may have read.`);
 }
 
 /** Whether the manifest agrees that its credential goes to the type's present address. Pure. */

@@ -1,5 +1,7 @@
+import { condition } from '#core/connection/condition.js';
 import { headerValueFault } from '#core/connection/header-rules.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import type { OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import { discoveryOf, type TypeOAuth } from '#core/upkeep/type-oauth.js';
@@ -44,12 +46,15 @@ export class PreregisteredClients {
     if (row === null) return { verdict: SYNCED };
     const ours = current?.method === 'PREREGISTERED' && current.clientId === clientId && current.issuer === row.issuer && current.redirectUri === this.options.oauth.redirectUri;
     const settled = ours && current.state === 'ACTIVE';
+    const place = placeOf(row);
+    // A server names its issuer itself: its word alone sends a secret to nobody else. Whoever changes the manifest after that was said has seen it.
+    if (oauth?.clientSecretRef !== undefined && binding.secretPlace !== null && binding.secretPlace !== place && !(changed && told(situation))) return { verdict: issuerChanged(row) };
     const pollMs = oauth?.clientSecretRef === undefined ? null : jittered(SECRET_POLL_MS, random());
     const readAgo = binding.secretsReadAt === null ? Infinity : now().getTime() - binding.secretsReadAt.getTime();
     const wait = pollMs === null ? {} : { requeueAfterMs: pollMs };
     if (settled && !changed && (pollMs === null || readAgo < pollMs)) return { verdict: this.#standing(binding), ...(pollMs !== null && { requeueAfterMs: Math.max(1000, pollMs - readAgo) }) };
 
-    const read = oauth?.clientSecretRef === undefined ? { values: [] } : await secretValues(cluster, binding.namespace, [oauth.clientSecretRef]);
+    const read = oauth?.clientSecretRef === undefined ? { values: [] } : await secretValues(cluster, { namespace: binding.namespace, serverUrl: type.spec.serverUrl }, [oauth.clientSecretRef]);
     if ('verdict' in read) {
       await store.mirrorObjects.update(binding.id, { secretFailures: binding.secretFailures + 1, secretsReadAt: now() });
       return { verdict: read.verdict, requeueAfterMs: secretRetryMs(binding.secretFailures) };
@@ -61,13 +66,13 @@ export class PreregisteredClients {
     const seen = { secretsReadAt: now(), secretFailures: 0 };
     const same = binding.secretHash?.equals(hash) === true;
     if (settled && same) {
-      await store.mirrorObjects.update(binding.id, { ...seen, refusedHash: null });
+      await store.mirrorObjects.update(binding.id, { ...seen, secretPlace: place, refusedHash: null });
       return { verdict: SYNCED, ...wait };
     }
     const accepted = await registry.accepts(discoveryOf(row), clientId, clientSecret);
     // Where it can't be tried, the value that the issuer has refused is not taken for a new one.
     if (accepted === false || (accepted === null && ours && same)) {
-      await store.mirrorObjects.update(binding.id, { ...seen, refusedHash: hash });
+      await store.mirrorObjects.update(binding.id, { ...seen, secretPlace: place, refusedHash: hash });
       return { verdict: settled ? REFUSED_VALUE : REFUSED_CLIENT, ...wait };
     }
     await fenced(store, situation.claim, type.teamId, async (repositories) => {
@@ -75,7 +80,7 @@ export class PreregisteredClients {
       const before = await repositories.oauthClients.current(type.id);
       if (before !== null) await registry.retire(repositories, before, 'Its manifest names another client, or another secret of it.');
       await registry.record(repositories, type, discoveryOf(row), this.options.oauth.redirectUri, { method: 'PREREGISTERED', clientId, clientSecret });
-      await repositories.mirrorObjects.update(binding.id, { ...seen, secretHash: hash, refusedHash: null });
+      await repositories.mirrorObjects.update(binding.id, { ...seen, secretHash: hash, secretPlace: place, refusedHash: null });
     });
     await this.options.oauth.observe(type.id);
     return { verdict: SYNCED, ...wait };
@@ -98,6 +103,22 @@ export class PreregisteredClients {
     });
     await this.options.oauth.observe(type.id);
   }
+}
+
+/** Where a client's secret goes: to the issuer's token endpoint. */
+function placeOf({ issuer, tokenHost }: OAuthDiscovery): string {
+  return `${issuer} ${tokenHost}`;
+}
+
+/** Whether the manifest's status said, before it was changed, that the issuer is another one. */
+function told({ rows }: SituationThere): boolean {
+  return condition(rows.typeStatus?.conditions ?? [], 'Synced')?.reason === ISSUER_CHANGED;
+}
+
+const ISSUER_CHANGED = 'IssuerChanged';
+
+function issuerChanged({ issuer, tokenHost }: OAuthDiscovery): Verdict {
+  return refused(ISSUER_CHANGED, `The server's logins are issued by ${JSON.stringify(issuer)} now, with tokens from ${JSON.stringify(tokenHost)}: the client's secret was for another place, and stays away from this one. If that is right, put the secret for it into the Secret, and change this manifest (spec.description will do).`);
 }
 
 const REFUSED_VALUE = refused('SecretRefused', 'The Secret holds a new client secret, which the issuer refuses: the one before stays in use. Put the right one into the Secret.');

@@ -54,6 +54,8 @@ export class TypeImporter {
       const type = bound === null ? await repositories.connectionTypes.insert(namespace.teamId, name, spec, 'MANIFEST', syncedFromNow(1, this.options.now())) : await this.#changed(repositories, bound, spec);
       const values = {
         teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: type.id, objectUid: uid, generation: String(generation), version: type.version, appliedHash: null,
+        // Another address is another place for its client's secret: whoever named it has seen it.
+        ...(bound !== null && !sameTarget(currentTarget(bound.spec), currentTarget(spec)) && { secretPlace: null }),
         tombstonedAt: null, graceUntil: null, conditions: [],
       } as const satisfies Partial<MirrorObject>;
       await repositories.mirrorObjects.update(binding.id, values);

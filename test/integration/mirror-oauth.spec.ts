@@ -132,6 +132,36 @@ describeNeeding('plane', 'a client that a manifest names', () => {
     await world.when('ConnectionType', namespace, 'crm', 'Registered', 'Dynamic');
   });
 
+  it('has its secret sent to no other issuer because the server names one: only after its manifest was changed', async () => {
+    const namespace = await world.namespace();
+    const other = await startOidcProvider();
+    const { mcp } = provider;
+    const before = mcp.guard.authorizationServers;
+    try {
+      await register('crm-6', FIRST);
+      await secret(namespace, FIRST);
+      await crm(namespace, 'crm-6');
+      const { status } = await world.when('ConnectionType', namespace, 'crm', 'Ready', 'Ready');
+      mcp.guard.authorizationServers = [other.issuer];
+      await world.api.must('CheckConnectionType', { input: { id: status.id } });
+      const moved = await world.when('ConnectionType', namespace, 'crm', 'Synced', 'IssuerChanged');
+      expect(conditionOf(moved, 'Synced')!.message).toContain(other.issuer);
+      expect([conditionOf(moved, 'Stalled')?.status, conditionOf(moved, 'Ready')?.status]).toEqual(['True', 'False']);
+      await pollNow(namespace);
+      await world.settled();
+      expect(other.presentations.filter(({ clientId }) => clientId === 'crm-6')).toEqual([]);
+
+      await other.register({ client_id: 'crm-6', client_secret: SECOND, redirect_uris: [`${world.api.url}/oauth/callback`] });
+      await secret(namespace, SECOND);
+      await crm(namespace, 'crm-6', 'crm-oauth', { description: 'They moved to another provider.' });
+      const object = await world.when('ConnectionType', namespace, 'crm', 'Ready', 'Ready');
+      expect(object.status.oauth.issuer).toBe(other.issuer);
+    } finally {
+      mcp.guard.authorizationServers = before;
+      await other.close();
+    }
+  });
+
   it('leaves its secret in no object, event, log or table', async () => {
     const seen: unknown[] = [];
     for (const path of ['/apis/fairlead.dev/v1alpha1/connectiontypes', '/apis/fairlead.dev/v1alpha1/enrollments', '/apis/events.k8s.io/v1/events']) seen.push(await world.admin.send({ method: 'GET', path }));

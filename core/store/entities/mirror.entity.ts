@@ -66,6 +66,8 @@ export class MirrorObject {
   /** The same of values that the server refused: they aren't tried again. */
   @Column('bytea', { name: 'refused_hash', nullable: true }) refusedHash!: Buffer | null;
   @Column('timestamptz', { name: 'secrets_read_at', nullable: true }) secretsReadAt!: Date | null;
+  /** Of types: who a client's secret went to, when its manifest was last known to mean that; null: nobody yet, or none that counts for the address that the manifest names now. */
+  @Column('text', { name: 'secret_place', nullable: true }) secretPlace!: string | null;
   /** Reads in a row that found no usable Secret. */
   @Column('integer', { name: 'secret_failures' }) secretFailures!: number;
   /** The manifest asks for a person's login to be shared. */
