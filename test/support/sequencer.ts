@@ -7,13 +7,14 @@ interface TestFile {
 }
 
 /**
- * Files that take long, those first that mostly wait: others run beside them. Jest itself knows no durations in a fresh clone, goes by the files' sizes, and ends with a minute of one small file alone.
- * Files that need the control plane come after others, since it may have to be built first.
+ * Files that take long, of which none may be the last: Jest itself knows no durations in a fresh clone, goes by the files' sizes, and ends with a minute of one small file alone.
+ * Those that need the control plane come after others, since it may have to be built first; then those that mostly wait, or judge how processes fare, beside which the many short ones run.
  */
 const FIRST = [
-  'soak', 'chaos', 'bad-input-mutations', 'oauth-refresh-processes', 'local-mode', 'cli-dev', 'postgres-supervisor', 'contract-oauth', 'canary', 'hostile-calls', 'oauth-refresh', 'live', 'bench-smoke', 'demo',
-  'bench-operator-smoke', 'operator-processes', 'operator', 'interrupted-programs', 'call-outcomes', 'oauth-sdk-demo', 'readiness',
-  'mirror-processes', 'mirror-many', 'bench-kubernetes-smoke', 'mirror-enrollments', 'mirror-oauth', 'mirror-deletions', 'mirror-rights', 'readme', 'mirror-watch', 'mirror', 'mirror-rules', 'kube-runtime',
+  'bad-input-mutations', 'oauth-refresh-processes', 'local-mode', 'cli-dev', 'postgres-supervisor', 'contract-oauth', 'canary', 'hostile-calls', 'oauth-refresh', 'live', 'access-matrix', 'call-kill',
+  'operator-processes', 'operator', 'key-rotation', 'interrupted-programs', 'call-outcomes', 'oauth-sdk-demo', 'readiness', 'consent-installation',
+  'mirror-processes', 'mirror-many', 'bench-kubernetes-smoke', 'mirror-enrollments', 'mirror-oauth', 'mirror-deletions', 'mirror-rights', 'readme', 'mirror-watch', 'mirror-release', 'mirror', 'mirror-rules', 'kube-runtime',
+  'cli-kubernetes', 'chart-cluster', 'soak', 'chaos', 'bench-smoke', 'bench-operator-smoke', 'demo', 'call-hanging',
 ];
 
 /** The order in which test files begin. */
