@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 /** What is used of jest's tests (https://jestjs.io/docs/configuration#testsequencer-string). */
 interface TestFile {
@@ -7,10 +7,10 @@ interface TestFile {
 }
 
 /**
- * Files that take long, of which none may be the last: Jest itself knows no durations in a fresh clone, goes by the files' sizes, and ends with a minute of one small file alone.
+ * Files of `test/integration` that take long, of which none may be the last: Jest itself knows no durations in a fresh clone, goes by the files' sizes, and ends with a minute of one small file alone.
  * Those that need the control plane come after others, since it may have to be built first; then those that mostly wait, or judge how processes fare, beside which the many short ones run.
  */
-const FIRST = [
+export const LONG = [
   'bad-input-mutations', 'oauth-refresh-processes', 'local-mode', 'cli-dev', 'postgres-supervisor', 'contract-oauth', 'canary', 'hostile-calls', 'oauth-refresh', 'live', 'access-matrix', 'call-kill',
   'operator-processes', 'operator', 'key-rotation', 'interrupted-programs', 'call-outcomes', 'oauth-sdk-demo', 'readiness', 'consent-installation',
   'mirror-processes', 'mirror-many', 'bench-kubernetes-smoke', 'mirror-enrollments', 'mirror-oauth', 'mirror-deletions', 'mirror-rights', 'readme', 'mirror-watch', 'mirror-release', 'mirror', 'mirror-rules', 'kube-runtime',
@@ -21,8 +21,8 @@ const FIRST = [
 export default class Sequencer {
   sort<T extends TestFile>(tests: readonly T[]): T[] {
     const place = ({ path }: TestFile): number => {
-      const index = FIRST.indexOf(basename(path, '.spec.js'));
-      return index === -1 ? FIRST.length : index;
+      const index = basename(dirname(path)) === 'integration' ? LONG.indexOf(basename(path, '.spec.js')) : -1;
+      return index === -1 ? LONG.length : index;
     };
     const size = ({ path }: TestFile): number => statSync(path).size;
     return [...tests].sort((one, other) => place(one) - place(other) || size(other) - size(one));
