@@ -10,7 +10,7 @@ import { sessionKeyOf, type Route } from './route.js';
 export interface LoginsOptions {
   tokens: Pick<OAuthTokens, 'current' | 'refreshAfterRefusal'>;
   sessions: Pick<SessionPool, 'drop'>;
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds, as the tokens have them. */
   clock: () => number;
 }
 
@@ -59,12 +59,12 @@ export class Logins {
     }
   }
 
-  #with(route: Route, { value, version, usableForMs }: Login): Route {
+  #with(route: Route, { value, version, usableUntil }: Login): Route {
     const { spec, login } = route;
     return {
       ...route, credentialVersion: version, headers: credentialHeaders(spec, value), scrubber: new Scrubber(credentialSecrets(spec, value)),
       sessionKey: sessionKeyOf(route.enrollment, version, route.type),
-      login: { repair: login?.repair ?? null, unavailable: null, usableUntil: usableForMs === null ? null : this.options.clock() + usableForMs },
+      login: { repair: login?.repair ?? null, unavailable: null, usableUntil },
     };
   }
 

@@ -104,6 +104,7 @@ export class Routes {
     const link = (label: string): NextAction => ({ label, url: this.enrollLink(membership, type.name) });
     const [situation] = await this.#situations.of({ types: [type], ...this.#approach(request, actor), link: (_type, label) => link(label) });
     const { enrollment, status, credential } = passage(situation!);
+    const readAt = this.clock();
     const [[team], [typeStatus], life] = await Promise.all([
       this.store.teams.byIds([type.teamId]), this.store.connectionTypes.statuses([type.id]),
       type.spec.authMethod === 'OAUTH' ? this.store.oauthGrants.atNow(enrollment.id) : null,
@@ -123,14 +124,14 @@ export class Routes {
       sessionKey: sessionKeyOf(enrollment, credential.version, type),
       toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
       toolsRead: (typeStatus.toolsSource === null ? status.toolsSyncedAt : typeStatus.toolsSyncedAt) !== null,
-      login: life === null ? null : this.#login(life, owned ? link('Sign in again') : null),
+      login: life === null ? null : this.#login({ ...life, readAt }, owned ? link('Sign in again') : null),
     };
   }
 
-  /** The database's clock is where the expiry was written by; from here on it is counted on the monotonic one. */
-  #login({ grant, now }: { grant: OAuthGrant; now: Date }, repair: NextAction | null): RouteLogin {
+  /** The database's clock is where the expiry was written by; from here on it is counted on the monotonic one, which was read before that. */
+  #login({ grant, now, readAt }: { grant: OAuthGrant; now: Date; readAt: number }, repair: NextAction | null): RouteLogin {
     const until = usableUntil(grant);
-    return { usableUntil: until === null ? null : this.clock() + until.getTime() - now.getTime(), unavailable: null, repair };
+    return { usableUntil: until === null ? null : readAt + until.getTime() - now.getTime(), unavailable: null, repair };
   }
 
   /** A program is told of the person in the third person. */

@@ -53,12 +53,14 @@ export function decideRefresh({ grant, now, intent }: RefreshFacts): RefreshDeci
 
 /** A token isn't sent any more when it would expire on its way: this long before its end, or a tenth of its life where that is less. */
 const MAX_LEEWAY_MS = 10_000;
+/** Nor in its last second: issuers count in whole ones, and round down. */
+const MIN_LEEWAY_MS = 1000;
 
 /** When an access token stops being sent, by the clock of the grant; null: never by the clock, only by a refusal. */
 export function usableUntil({ expiresAt, obtainedAt }: Pick<OAuthGrant, 'expiresAt' | 'obtainedAt'>): Date | null {
   if (expiresAt === null) return null;
   const lifetime = Math.max(0, expiresAt.getTime() - (obtainedAt ?? expiresAt).getTime());
-  return new Date(expiresAt.getTime() - Math.min(MAX_LEEWAY_MS, lifetime / 10));
+  return new Date(expiresAt.getTime() - Math.min(MAX_LEEWAY_MS, lifetime / 2, Math.max(MIN_LEEWAY_MS, lifetime / 10)));
 }
 
 /** Whether the access token can still be sent. */

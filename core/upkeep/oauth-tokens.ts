@@ -63,8 +63,8 @@ export interface Login {
   value: TokensValue;
   /** The credential's: what a refusal is reported with. */
   version: number;
-  /** How long the access token may be sent, in milliseconds from now; null: until it is refused. */
-  usableForMs: number | null;
+  /** When the access token stops being sent, by {@link OAuthTokensOptions.clock}; null: when it is refused. */
+  usableUntil: number | null;
 }
 
 /** Everything that is known of a login at one moment. */
@@ -73,7 +73,10 @@ interface Situation {
   type: ConnectionType;
   credential: Credential & { sealed: Buffer };
   grant: OAuthGrant;
+  /** By the database's clock. */
   now: Date;
+  /** No later than `now`, by the monotonic clock: on a busy machine there may be a second between a look at the one and a look at the other. */
+  readAt: number;
 }
 
 /** How long new tokens are held for a database that doesn't take them, and how often it is still asked once the process is to end. */
@@ -173,7 +176,8 @@ export class OAuthTokens {
 
   /** @throws {UserFault} where there is nothing that could be used */
   async #gather(enrollmentId: string): Promise<Situation> {
-    const { store } = this.#options;
+    const { store, clock } = this.#options;
+    const readAt = clock();
     const [enrollment, [credential], life] = await Promise.all([store.enrollments.byId(enrollmentId), store.enrollments.credentials([enrollmentId]), store.oauthGrants.atNow(enrollmentId)]);
     const type = enrollment === null ? null : await store.connectionTypes.byId(enrollment.connectionTypeId);
     if (enrollment === null || type === null || credential === undefined) throw new UserFault('NOT_FOUND', 'The enrollment was deleted.');
@@ -183,12 +187,12 @@ export class OAuthTokens {
     }
     const { sealed } = credential;
     if (credential.kind !== 'OAUTH' || sealed === null || life === null) throw new UserFault('ACTION_REQUIRED', 'There is no login yet: its owner must sign in with startAuthorization.');
-    return { enrollment, type, credential: { ...credential, sealed }, ...life };
+    return { enrollment, type, credential: { ...credential, sealed }, ...life, readAt };
   }
 
   async #login(situation: Situation): Promise<Login> {
     const until = usableUntil(situation.grant);
-    return { value: await this.#open(situation), version: situation.credential.version, usableForMs: until === null ? null : until.getTime() - situation.now.getTime() };
+    return { value: await this.#open(situation), version: situation.credential.version, usableUntil: until === null ? null : situation.readAt + until.getTime() - situation.now.getTime() };
   }
 
   async #open({ enrollment, type, credential }: Situation): Promise<TokensValue> {
@@ -277,9 +281,10 @@ export class OAuthTokens {
     }
     this.#options.metrics?.refreshed('success');
     changed(enrollment.teamId);
+    const readAt = clock();
     const now = await store.now();
     const until = usableUntil({ expiresAt: tokens.expiresAt, obtainedAt: tokens.obtainedAt });
-    return { value: credentialOf(tokens), version: credential.version + 1, usableForMs: until === null ? null : until.getTime() - now.getTime() };
+    return { value: credentialOf(tokens), version: credential.version + 1, usableUntil: until === null ? null : readAt + until.getTime() - now.getTime() };
   }
 
   async #replace({ enrollment, type, credential }: Situation, tokens: TokenSet): Promise<boolean> {

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { CredentialBox } from '#core/upkeep/credential-box.js';
+import { usableUntil } from '#core/upkeep/oauth-tokens-decision.js';
 import { until } from '#test/support/mcp-servers/until.js';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
@@ -255,6 +257,23 @@ describe('a provider that errs', () => {
     expect(await echo()).toMatchObject({ record: { status: 'SUCCEEDED' } });
     expect(refusals).toBe(2);
     expect((await stored(world, enrollment)).conditions).toMatchObject({ Authorized: { status: 'TRUE' } });
+  });
+
+  it('a process that is held up while it reads a login doesn\'t think that the login lives for so much longer', async () => {
+    const enrollment = await enrolled();
+    const held = await world.process({}, ({ vault }) => ({
+      box: new (class extends CredentialBox {
+        override async open(...args: Parameters<CredentialBox['open']>) {
+          await delay(500);
+          return super.open(...args);
+        }
+      })(vault),
+    }));
+    const { grant } = await stored(world, enrollment);
+    // One moment by both clocks; the database's is this machine's.
+    const [here, there] = [performance.now(), Date.now()];
+    const login = await held.tokens.current(enrollment.id, WAIT);
+    expect(login.usableUntil! - here).toBeLessThan(usableUntil(grant)!.getTime() - there + 100);
   });
 
   it('a clock that is five minutes ahead makes no difference', async () => {

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 /** What is used of jest's tests (https://jestjs.io/docs/configuration#testsequencer-string). */
 interface TestFile {
@@ -7,21 +7,22 @@ interface TestFile {
 }
 
 /**
- * Files that take long, those first that mostly wait: others run beside them. Jest itself knows no durations in a fresh clone, goes by the files' sizes, and ends with a minute of one small file alone.
- * Files that need the control plane come after others, since it may have to be built first.
+ * Files of `test/integration` that take long, of which none may be the last: Jest itself knows no durations in a fresh clone, goes by the files' sizes, and ends with a minute of one small file alone.
+ * Those that need the control plane come after others, since it may have to be built first; then those that mostly wait, or judge how processes fare, beside which the many short ones run.
  */
-const FIRST = [
-  'soak', 'chaos', 'bad-input-mutations', 'oauth-refresh-processes', 'local-mode', 'cli-dev', 'postgres-supervisor', 'contract-oauth', 'canary', 'hostile-calls', 'oauth-refresh', 'live', 'bench-smoke', 'demo',
-  'bench-operator-smoke', 'operator-processes', 'operator', 'interrupted-programs', 'call-outcomes', 'oauth-sdk-demo', 'readiness',
-  'mirror-processes', 'mirror-many', 'bench-kubernetes-smoke', 'mirror-enrollments', 'mirror-oauth', 'mirror-deletions', 'mirror-rights', 'readme', 'mirror-watch', 'mirror', 'mirror-rules', 'kube-runtime',
+export const LONG = [
+  'bad-input-mutations', 'oauth-refresh-processes', 'local-mode', 'cli-dev', 'postgres-supervisor', 'contract-oauth', 'canary', 'hostile-calls', 'oauth-refresh', 'live', 'access-matrix', 'call-kill',
+  'operator-processes', 'operator', 'key-rotation', 'interrupted-programs', 'call-outcomes', 'oauth-sdk-demo', 'readiness', 'consent-installation',
+  'mirror-processes', 'mirror-many', 'bench-kubernetes-smoke', 'mirror-enrollments', 'mirror-oauth', 'mirror-deletions', 'mirror-rights', 'readme', 'mirror-watch', 'mirror-release', 'mirror', 'mirror-rules', 'kube-runtime',
+  'cli-kubernetes', 'chart-cluster', 'soak', 'chaos', 'bench-smoke', 'bench-operator-smoke', 'demo', 'call-hanging',
 ];
 
 /** The order in which test files begin. */
 export default class Sequencer {
   sort<T extends TestFile>(tests: readonly T[]): T[] {
     const place = ({ path }: TestFile): number => {
-      const index = FIRST.indexOf(basename(path, '.spec.js'));
-      return index === -1 ? FIRST.length : index;
+      const index = basename(dirname(path)) === 'integration' ? LONG.indexOf(basename(path, '.spec.js')) : -1;
+      return index === -1 ? LONG.length : index;
     };
     const size = ({ path }: TestFile): number => statSync(path).size;
     return [...tests].sort((one, other) => place(one) - place(other) || size(other) - size(one));

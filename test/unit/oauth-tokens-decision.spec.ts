@@ -40,9 +40,11 @@ describe('what to do with a login', () => {
     expect(decideRefresh({ grant: { ...GRANT, ...grant }, now: NOW, intent })).toBe(decision);
   });
 
-  it('a token isn\'t sent when it would expire on its way: ten seconds before, or a tenth of a short life', () => {
+  it('a token isn\'t sent when it would expire on its way: ten seconds before, or a tenth of a short life, and never in its last second, of which issuers may know nothing', () => {
     expect(usableUntil({ obtainedAt: NOW, expiresAt: at(3600) })).toEqual(at(3590));
-    expect(usableUntil({ obtainedAt: NOW, expiresAt: at(5) })).toEqual(at(4.5));
+    expect(usableUntil({ obtainedAt: NOW, expiresAt: at(50) })).toEqual(at(45));
+    expect(usableUntil({ obtainedAt: NOW, expiresAt: at(5) })).toEqual(at(4));
+    expect(usableUntil({ obtainedAt: NOW, expiresAt: at(1) })).toEqual(at(0.5));
     expect(usableUntil({ obtainedAt: NOW, expiresAt: null })).toBeNull();
   });
 });
