@@ -53,7 +53,7 @@ export function outcomeOfLook({ type, status }: Pick<TypeSituation, 'type' | 'st
   }
   const toolsSource = list === 'AS_IT_IS' ? status.toolsSource : list === 'NONE' ? null : list.source;
   const seen = withObservations(status.conditions, observations, type.version, now);
-  const ready = readiness(seen);
+  const ready = readiness(seen, type.spec.authMethod);
   // Against what stood before, so that a time moves only when the status does.
   const conditions = ready === null ? seen : withObservations(status.conditions, [...observations.filter((one) => one.type !== 'Ready'), ready], type.version, now);
   const moved = !sameMeaning(status.conditions, conditions);

@@ -23,10 +23,13 @@ export function reachability(report: ProbeReport, method: AuthMethod): Observati
   }
 }
 
-/** Ready as the other conditions have it: a server that answers is of no use without a client at its issuer. Null where nothing is to be said. */
-export function readiness(conditions: readonly Condition[]): Observation | null {
+/**
+ * Ready as the other conditions have it: a server that answers is of no use without a client at its issuer, and nobody knows of one until its metadata were read. Null where nothing is to be said.
+ */
+export function readiness(conditions: readonly Condition[], method: AuthMethod): Observation | null {
+  if (condition(conditions, 'Reachable')?.status !== 'TRUE') return null;
   const registered = condition(conditions, 'Registered');
-  if (registered === undefined || condition(conditions, 'Reachable')?.status !== 'TRUE') return null;
+  if (registered === undefined) return method === 'OAUTH' ? { type: 'Ready', status: 'UNKNOWN', reason: 'NotDiscovered', message: 'The server answers; its OAuth metadata were not read yet.' } : null;
   if (registered.status === 'TRUE') return { type: 'Ready', status: 'TRUE', reason: 'Ready', message: '' };
   return { type: 'Ready', status: 'FALSE', reason: registered.reason, message: registered.message };
 }

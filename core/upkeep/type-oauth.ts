@@ -166,7 +166,7 @@ export class TypeOAuth {
       const client = await repositories.oauthClients.current(typeId);
       const observations = oauthConditions(row, client, failure, this.redirectUri);
       const seen = withObservations(locked.status.conditions, observations, locked.type.version, now());
-      const ready = readiness(seen);
+      const ready = readiness(seen, locked.type.spec.authMethod);
       const conditions = ready === null ? seen : withObservations(seen, [ready], locked.type.version, now());
       if (sameMeaning(locked.status.conditions, conditions)) return null;
       await repositories.connectionTypes.updateStatus(typeId, { conditions });

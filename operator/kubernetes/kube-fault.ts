@@ -33,6 +33,9 @@ export class KubeFault extends Error {
   /** The CRD of the object that was to be made is being deleted. */
   definitionGoes = false;
 
+  /** Who asked isn't known, or has no right to it: what was asked for wasn't looked at. An API server that has just started knows no roles for a moment. */
+  withoutRight = false;
+
   /** Whether the same request may succeed later. */
   get retryable(): boolean {
     return this.code === 'UNREACHABLE' || this.code === 'BUSY' || this.code === 'CONFLICT';
@@ -44,7 +47,7 @@ export function isKubeFault(error: unknown, ...codes: KubeFaultCode[]): error is
   return error instanceof KubeFault && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** The fault of an answer; only `reason` is read of its body. */
+/** The fault of an answer; of its body only `reason` is read, and which of two refusals it is. */
 export function faultOfAnswer(request: string, status: number, body: string, retryAfter: string | undefined): KubeFault {
   const reason = reasonOf(body);
   const seconds = Number(retryAfter);
@@ -52,6 +55,8 @@ export function faultOfAnswer(request: string, status: number, body: string, ret
   const fault = new KubeFault(codeOf(status, reason), request, status, reason, retryAfterMs);
   // The API server says it by these words alone: its reason is that of all refusals (k8s.io/apiextensions-apiserver, customresource_handler.go).
   fault.definitionGoes = status === 405 || (status === 403 && body.includes('create not allowed while custom resource definition is terminating'));
+  // An authorizer's words; admission refuses with the same status and reason (k8s.io/apiserver, responsewriters/errors.go).
+  fault.withoutRight = status === 401 || (status === 403 && / cannot [a-z]+ resource /.test(body));
   return fault;
 }
 

@@ -136,7 +136,8 @@ export class Cluster {
       return false;
     } catch (error) {
       if (isKubeFault(error) && (error.definitionGoes || error.code === 'NOT_FOUND')) return true;
-      // A namespace that is being deleted forbids it: then its objects are meant.
+      // A namespace that is being deleted forbids it: then its objects are meant. An API server that asked for our rights first says nothing of them.
+      if (isKubeFault(error) && error.withoutRight) throw error;
       if (isKubeFault(error, 'FORBIDDEN', 'INVALID', 'CONFLICT', 'ALREADY_EXISTS')) return false;
       throw error;
     }

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { parse, stringify } from 'yaml';
+import { ClusterAccess } from '#operator/kubernetes/cluster-access.js';
+import { KubeClient } from '#operator/kubernetes/kube-client.js';
 import { API_VERSION, type MirroredKind } from '#operator/manifest/resources.js';
-import { collectionOf } from '#operator/mirror/cluster.js';
+import { Cluster as MirroredCluster, collectionOf } from '#operator/mirror/cluster.js';
+import { ObjectCache } from '#operator/mirror/object-cache.js';
 import { startTestApi, type TestApi } from '#test/support/api.js';
 import { Cluster } from '#test/support/chart/cluster.js';
 import { OPERATOR_PLACE } from '#test/support/chart/given-rights.js';
@@ -131,6 +134,13 @@ describeNeeding('apiserver', 'a release of the chart, with rights that count', (
       });
       expect((await review({ verb, group, resource: main, subresource, namespace })).body['status'].allowed).toBe(false);
       expect((await review({ verb: 'get', group: '', resource: 'secrets', namespace: 'logistics', name: 'any' })).body['status'].allowed).toBe(true);
+    });
+
+    it('is told by the API server that a right is missing in the words by which the operator knows it', async () => {
+      const access = await ClusterAccess.load({ file: cluster.plane.kubeconfig('other') });
+      const stranger = new MirroredCluster(new KubeClient({ access, userAgent: 'test' }), new ObjectCache(null));
+      await expect(stranger.vanishing('ConnectionType', 'logistics')).rejects.toMatchObject({ code: 'FORBIDDEN', withoutRight: true });
+      await access.close();
     });
 
     it('lets who may edit a namespace edit manifests in it, and nobody a mirror', async () => {

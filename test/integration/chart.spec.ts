@@ -155,6 +155,11 @@ describeNeeding('go', 'the chart', () => {
     ['settings.FAIRLEAD_LOGLEVEL=debug', /settings/],
     ['api.replica=3', /api/],
     ['extraEnv[0].name=FAIRLEAD_KEYS,extraEnv[0].value=x', /extraEnv/],
+    ['extraEnv[0].name=DATABASE_URL,extraEnv[0].value=x', /extraEnv/],
+    ['extraEnv[0].name=PORT,extraEnv[0].value=8080', /extraEnv/],
+    ['fullnameOverride=Fairlead_1', /fullnameOverride/],
+    ['nameOverride=1st', /nameOverride/],
+    ['operator.serviceAccount.create=false', /the account `default`.*: set operator\.serviceAccount\.name/],
   ])('refuses %s in words', async (set, words) => {
     await expect(render(MINIMAL, { args: ['--set', set] })).rejects.toThrow(words);
   });

@@ -11,6 +11,8 @@ import { KubeFault } from '#operator/kubernetes/kube-fault.js';
 import { LeaderElection } from '#operator/kubernetes/leader-election.js';
 import { Reflector, type KubeObject, type ReflectorOptions } from '#operator/kubernetes/reflector.js';
 import { FaultyDoor, type Fault } from '#test/support/control-plane/faulty-door.js';
+import { Cluster } from '#operator/mirror/cluster.js';
+import { ObjectCache } from '#operator/mirror/object-cache.js';
 import { describeNeeding } from '#test/support/control-plane/needs.js';
 import { PLANE_TIMEOUT_MS, startPlane, type TestPlane } from '#test/support/control-plane/plane.js';
 import { until } from '#test/support/mcp-servers/until.js';
@@ -191,6 +193,20 @@ describeNeeding('plane', 'the operator\'s way to the API server', () => {
       door.fault = () => fault;
       const error = await fails(client.send({ method: 'GET', path }));
       expect(error).toMatchObject({ name: 'KubeFault', code, retryable, retryAfterMs: typeof fault === 'object' && fault.headers !== undefined ? 7000 : null });
+    });
+
+    it('for want of a right says nothing of what was asked for; a refusal by admission does', async () => {
+      const cluster = new Cluster(client, new ObjectCache(null));
+      const goes = () => cluster.vanishing('ConnectionType', 'default');
+      const refusal = (message: string): Fault => ({ status: 403, body: JSON.stringify({ reason: 'Forbidden', message }) });
+      door.fault = () => refusal('connectiontypes.fairlead.dev is forbidden: User "operator" cannot create resource "connectiontypes" in API group "fairlead.dev" in the namespace "default"');
+      expect(await fails(goes())).toMatchObject({ code: 'FORBIDDEN', withoutRight: true });
+      door.fault = () => ({ status: 401, body: '{"reason":"Unauthorized"}' });
+      expect(await fails(goes())).toMatchObject({ code: 'FORBIDDEN', withoutRight: true });
+      door.fault = () => refusal('connectiontypes.fairlead.dev "x" is forbidden: unable to create new content in namespace default because it is being terminated');
+      expect(await goes()).toBe(false);
+      door.fault = () => refusal('create not allowed while custom resource definition is terminating');
+      expect(await goes()).toBe(true);
     });
 
     it('never shows a body: not of an answer, not of a request, not in what is logged', async () => {

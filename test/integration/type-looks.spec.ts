@@ -131,3 +131,14 @@ describe('such a look', () => {
     expect(await settle()).toEqual([claim.id]);
   });
 });
+
+it('a server that answers makes a type with OAuth ready only when its client is known, and any other at once', async () => {
+  const readyOf = async (authMethod: 'OAUTH' | 'ACCESS_TOKEN') => {
+    const type = await store.connectionTypes.insert(teamId, authMethod.toLowerCase().replace('_', '-'), connectionTypeSpec.parse({ displayName: 'A', serverUrl: 'https://one.example/mcp', authMethod }));
+    const { report, shared } = seen({ verdict: 'AUTHENTICATION_REQUIRED', tools: null, toolCount: null });
+    await store.transaction((repositories) => new StatusWriter(() => new Date()).writeType(repositories, type, report, shared));
+    return (await at(type.id)).status.conditions.find((one) => one.type === 'Ready');
+  };
+  expect(await readyOf('OAUTH')).toMatchObject({ status: 'UNKNOWN', reason: 'NotDiscovered' });
+  expect(await readyOf('ACCESS_TOKEN')).toMatchObject({ status: 'TRUE', reason: 'Ready' });
+});

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { compareRights, givenRights, sayRight, type AskedRight } from '#test/support/chart/rights.js';
 import type { KubeObject } from '#test/support/chart/tools.js';
-import { askedRights } from '#test/support/control-plane/operator-requests.js';
+import { askedRights, refusedToOperators } from '#test/support/control-plane/operator-requests.js';
 import type { LoggedRequest } from '#test/support/control-plane/request-log.js';
 
 /** The judge of least privilege, on rights that are planted. */
@@ -38,8 +38,16 @@ describe('the rights that are asked for and the rights that are given', () => {
   });
 });
 
+const request = (more: Partial<LoggedRequest>): LoggedRequest => ({ user: 'u', verb: 'patch', group: 'g', resource: 'r', subresource: '', namespace: 'n', name: 'o', status: 200, forbidden: false, uri: '/', userAgent: 'fairlead-operator/1', ...more });
+
+it('what RBAC refused an operator, and never let through, is told', () => {
+  const refused = { status: 403, forbidden: true };
+  expect(refusedToOperators([request({ ...refused, subresource: 'status' }), request({ ...refused, verb: 'get', group: '', namespace: '' }), request({ ...refused, verb: 'list', userAgent: 'kubectl/1' }), request({ status: 403, verb: 'delete' })]))
+    .toEqual(['patch r/status.g in n', 'get r in the cluster']);
+  expect(refusedToOperators([request(refused), request({ name: 'another' }), request({ ...refused, namespace: 'm' })])).toEqual(['patch r.g in m']);
+});
+
 it('only an operator\'s requests count, and an apply that makes an object asks for making it', () => {
-  const request = (more: Partial<LoggedRequest>): LoggedRequest => ({ user: 'u', verb: 'patch', group: 'g', resource: 'r', subresource: '', namespace: 'n', name: 'o', status: 200, forbidden: false, uri: '/', userAgent: 'fairlead-operator/1', ...more });
   const verbs = (...requests: LoggedRequest[]) => askedRights(requests).map(({ verb, resource }) => `${verb} ${resource}`);
   expect(verbs(request({}), request({}))).toEqual(['patch r']);
   expect(verbs(request({ status: 201, subresource: 'status' }))).toEqual(['patch r/status', 'create r/status']);

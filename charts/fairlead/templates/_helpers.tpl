@@ -219,6 +219,10 @@ secrets:
 {{- if and $mirror.namespaces $mirror.clusterWide -}}
 {{- fail "\n\nmirror.clusterWide follows all namespaces: leave mirror.namespaces empty then, or name namespaces and set mirror.clusterWide=false." -}}
 {{- end -}}
+{{- $account := .Values.operator.serviceAccount -}}
+{{- if and $mirror.enabled .Values.rbac.create (not $account.create) (not $account.name) -}}
+{{- fail "\n\noperator.serviceAccount.create=false without a name gives the operator's rights, reading Secrets among them, to the account `default`, which all pods of the namespace have that name none: set operator.serviceAccount.name." -}}
+{{- end -}}
 {{- if and .Values.oidc.existingSecret (not .Values.oidc.clientId) -}}
 {{- fail "\n\noidc.existingSecret is the secret of a client: set oidc.clientId too." -}}
 {{- end -}}

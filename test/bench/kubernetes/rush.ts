@@ -60,10 +60,11 @@ export async function measureRush(plan: Plan, progress: (text: string) => void):
     const { appliedAfter, readyByKubectlAfter, readyByGraphqlAfter, reader } = await rush(ground, cluster, pairs, urls, api.url, progress);
     const window = { from, to: micros() };
     const cpuSeconds = (await operator.cpuMicros() - cpuBefore) / 1e6;
-    await settled(ground);
+    await settled(ground, 'ALL');
     const toReady = requests.end();
 
     progress(`watching that nothing happens for ${plan.steadySeconds} s`);
+    const calm = await versions(cluster);
     requests.begin();
     await sleep(plan.steadySeconds * 1000);
     const steady = requests.end();
@@ -71,19 +72,20 @@ export async function measureRush(plan: Plan, progress: (text: string) => void):
     progress('starting the operator anew');
     const view = await reader.view();
     const before = await versions(cluster);
+    const stirred = changes(calm, before);
     const firstPeak = await operator.peakMiB();
     await operator.stop();
     requests.begin();
     const restarted = performance.now();
     const second = await startOperator(ground, cluster, false);
-    await settled(ground);
+    await settled(ground, 'MIRROR');
     const restartSeconds = (performance.now() - restarted) / 1000;
     const restart = requests.end();
     const peakMiB = Math.max(firstPeak, await second.peakMiB());
-    const moved = (await versions(cluster)).flatMap((version, index) => (version === before[index] ? [] : [`${before[index]} → ${version}`]));
+    const moved = changes(before, await versions(cluster));
 
     const errors = await ground.stopServed();
-    const wrongs = [...errors, ...await wrongOf({ ground, cluster, pairs, view, seen: await servers.ask('seen', undefined as never), steady, restart, moved, said: ground.said() })];
+    const wrongs = [...errors, ...await wrongOf({ ground, cluster, pairs, view, seen: await servers.ask('seen', undefined as never), steady, stirred, restart, moved, said: ground.said() })];
     const profile = plan.profile ? readProfile(join(ground.directory, 'operator.cpuprofile'), window) : null;
     return { pairs: plan.pairs, appliedAfter, readyByKubectlAfter, readyByGraphqlAfter, toReady, steady, steadySeconds: plan.steadySeconds, restart, restartSeconds, cpuSeconds, peakMiB, profile, wrongs };
   } finally {
@@ -116,10 +118,15 @@ async function rush(ground: Ground, cluster: BenchCluster, pairs: readonly Pair[
   return { appliedAfter, readyByKubectlAfter, readyByGraphqlAfter: since(), reader };
 }
 
-/** When everything of the mirror that is due has been done. */
-async function settled(ground: Ground): Promise<void> {
-  const due = () => ground.query(`select 1 from reconcile_schedule where kind in ('MirrorObject', 'MirrorNamespace') and (worker is not null or due <= clock_timestamp()) limit 1`);
+/** When everything that is due has been done, of the mirror or of all: what a look at a server finds is told by the mirror after it. */
+async function settled(ground: Ground, what: 'MIRROR' | 'ALL'): Promise<void> {
+  const due = () => ground.query(`select 1 from reconcile_schedule where ${what === 'ALL' ? '' : `kind in ('MirrorObject', 'MirrorNamespace') and `}(worker is not null or due <= clock_timestamp()) limit 1`);
   while ((await due()).length > 0) await sleep(50);
+}
+
+/** Of the same objects, at two times. */
+function changes(before: readonly string[], after: readonly string[]): string[] {
+  return after.flatMap((version, index) => (version === before[index] ? [] : [`${before[index]} → ${version}`]));
 }
 
 async function versions(cluster: BenchCluster): Promise<string[]> {

@@ -16,6 +16,8 @@ export interface Evidence {
   /** By server. */
   seen: readonly SeenProbes[];
   steady: Spent;
+  /** What changed in peace: each object as it was and as it is. */
+  stirred: readonly string[];
   restart: Spent;
   /** What an operator's restart changed: each object as it was and as it is. */
   moved: readonly string[];
@@ -25,13 +27,13 @@ export interface Evidence {
 
 /** What went wrong, in sentences: something lost or doubled, a server that wasn't asked by its own type, a credential where none belongs, an operator that writes without a reason. */
 export async function wrongOf(evidence: Evidence): Promise<string[]> {
-  const { pairs, view, steady, restart, moved } = evidence;
+  const { pairs, view, steady, stirred, restart, moved } = evidence;
   const wrongs = [...probes(evidence), ...await rows(evidence), ...await credentials(evidence)];
   const names = pairs.map(({ name }) => name);
   for (const kind of MIRRORED_KINDS) wrongs.push(...differences(`kubectl get, ${kind}`, names, await evidence.cluster.readyByKubectl(kind)));
   wrongs.push(...differences('GraphQL, connection types', names, view.types), ...differences('GraphQL, enrollments', names, view.enrollments));
   if (view.unready > 0) wrongs.push(`${view.unready} objects aren't READY in GraphQL any more.`);
-  if (steady.writes > 0) wrongs.push(`Nothing had changed, and the operator wrote: ${told(steady)}.`);
+  if (steady.writes > 0) wrongs.push(`Nothing had changed, and the operator wrote: ${told(steady)}. ${stirred[0] ?? ''}`);
   if (restart.writes > 0 || moved.length > 0) wrongs.push(`An operator that was started anew wrote: ${told(restart)}; ${moved.length} objects changed. ${moved[0] ?? ''}`);
   // The cluster's uid is read at each start.
   const read = restart.total - restart.secretReads - (restart.byKind.find(([kind]) => kind === 'get namespaces')?.[1] ?? 0);

@@ -5,8 +5,16 @@ import type { LoggedRequest } from './request-log.js';
 /** Where the setup tells the workers to note what operators asked of control planes. */
 export const REQUESTS_VARIABLE = 'TEST_OPERATOR_REQUESTS';
 
+/** What RBAC refused them, as `verb resource in namespace`. What it let through too isn't meant: an API server that has just started knows no roles for a moment. */
+export function refusedToOperators(requests: readonly LoggedRequest[]): string[] {
+  const said = (forbidden: boolean) => new Set(byOperators(requests).filter((one) => one.forbidden === forbidden)
+    .map(({ verb, group, resource, subresource, namespace }) => `${verb} ${resource}${subresource === '' ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`} in ${namespace === '' ? 'the cluster' : namespace}`));
+  const allowed = said(false);
+  return [...said(true)].filter((one) => !allowed.has(one));
+}
+
 /** Those that our programs sent that act in clusters. */
-export function byOperators(requests: readonly LoggedRequest[]): LoggedRequest[] {
+function byOperators(requests: readonly LoggedRequest[]): LoggedRequest[] {
   return requests.filter(({ userAgent, resource }) => /^fairlead-(operator|release)\//.test(userAgent) && resource !== '');
 }
 

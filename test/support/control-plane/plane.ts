@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chooseControlPlane, controlPlaneCache, startControlPlane, type ControlPlane } from '#cli/control-plane/control-plane.js';
-import { byOperators, noteOperatorRequests } from './operator-requests.js';
+import { noteOperatorRequests, refusedToOperators } from './operator-requests.js';
 import { readRequests, type LoggedRequest } from './request-log.js';
 
 /** Users of a control plane; the audit log tells them apart. */
@@ -66,8 +66,8 @@ export async function startPlane({ watchCache = true, rbac = false } = {}): Prom
       noteOperatorRequests(requests);
       await plane.kill();
       await rm(directory, { recursive: true, force: true });
-      const refused = new Set(byOperators(requests).filter(({ forbidden }) => forbidden).map(({ verb, uri }) => `${verb} ${uri}`));
-      if (refused.size > 0) throw new Error(`The operator has no right to:\n${[...refused].join('\n')}`);
+      const refused = refusedToOperators(requests);
+      if (refused.length > 0) throw new Error(`The operator has no right to:\n${refused.join('\n')}`);
       // Data races and panics of the control plane itself would otherwise pass unseen.
       if (/^(panic|fatal error|WARNING: DATA RACE)/m.test(said)) throw new Error(`The control plane broke:\n${said.slice(-4000)}`);
     },
