@@ -80,7 +80,10 @@ export class Exporter {
   /** Deletes the mirror, if there is one. */
   async #withdraw(situation: Situation): Promise<void> {
     if (situation.object === null || !this.#ours(situation)) return;
-    await this.options.cluster.delete({ ...situation.object, kind: situation.binding.kind });
+    const object = { ...situation.object, kind: situation.binding.kind };
+    // Somebody else put it there: nothing would take it away when the mirror is forgotten.
+    await this.options.cluster.releaseFinalizer(object);
+    await this.options.cluster.delete(object);
     await this.options.store.mirrorObjects.update(situation.binding.id, { objectUid: null, generation: null, appliedHash: null });
   }
 }
