@@ -96,12 +96,12 @@ export class MirrorObjects {
     );
   }
 
-  /** What the breaker goes by. Serialised with others who bury of the team. */
+  /** What the breaker goes by: manifests that declare something. Serialised with others who bury of the team. */
   async deletions(teamId: string): Promise<DeletionCount> {
     await this.serialise(teamId);
     const [row] = (await this.manager.query(
       `select count(*) filter (where state <> 'TOMBSTONE' or recent)::int as bindings, count(*) filter (where recent)::int as deleted
-       from (select state, coalesce(tombstoned_at > now() - ${BREAKER_WINDOW}, false) as recent from mirror_objects where team_id = $1 and origin = 'MANIFEST') as m`,
+       from (select state, coalesce(tombstoned_at > now() - ${BREAKER_WINDOW}, false) as recent from mirror_objects where team_id = $1 and origin = 'MANIFEST' and subject_id is not null) as m`,
       [teamId],
     )) as DeletionCount[];
     return row!;

@@ -51,7 +51,9 @@ export class Burial {
   async #kept({ binding, namespace, object }: Situation): Promise<boolean> {
     const { store, cluster } = this.options;
     if (namespace.state !== 'BOUND') return true;
-    if (binding.kind === 'ConnectionType' && (await store.connectionTypes.evenHidden(binding.subjectId!))?.spec.deletionPolicy === 'RETAIN') return true;
+    // What the manifest said last counts, also where there was no time to import that.
+    if (object?.spec['deletionPolicy'] === 'Retain') return true;
+    if (object === null && binding.kind === 'ConnectionType' && (await store.connectionTypes.evenHidden(binding.subjectId!))?.spec.deletionPolicy === 'RETAIN') return true;
     return object !== null && cluster.vanishing(binding.kind, binding.namespace);
   }
 

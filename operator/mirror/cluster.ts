@@ -1,6 +1,7 @@
 import type { KubeClient } from '../kubernetes/kube-client.js';
 import { isKubeFault } from '../kubernetes/kube-fault.js';
 import { API_VERSION, CREDENTIAL_LABEL, CREDENTIAL_SERVERS_ANNOTATION, FINALIZER, GROUP, RESOURCES, VERSION, type CustomResource, type MirroredKind } from '../manifest/resources.js';
+import { sameStatus } from './conditions.js';
 import type { ObjectCache } from './object-cache.js';
 
 /** A namespace, as far as the mirror goes. */
@@ -62,14 +63,18 @@ export class Cluster {
     return body;
   }
 
-  /** Writes the status of the state that was reconciled: CONFLICT when it has moved on. */
+  /** Writes the status of the state that was reconciled: CONFLICT when it has moved on. What others wrote into it goes. */
   async applyStatus(object: CustomResource, status: object): Promise<void> {
     const { name, namespace, resourceVersion } = object.metadata;
     const kind = object.kind as MirroredKind;
-    const body = await this.client.send<CustomResource>({
-      method: 'PATCH', path: `${pathOf(kind, namespace, name)}/status`, contentType: APPLY, query: { fieldManager: STATUS_MANAGER, force: 'true' },
-      body: { apiVersion: API_VERSION, kind, metadata: { name, namespace, resourceVersion }, status },
+    const path = `${pathOf(kind, namespace, name)}/status`;
+    let body = await this.client.send<CustomResource>({
+      method: 'PATCH', path, contentType: APPLY, query: { fieldManager: STATUS_MANAGER, force: 'true' }, body: { apiVersion: API_VERSION, kind, metadata: { name, namespace, resourceVersion }, status },
     });
+    // Server-side apply leaves alone what it doesn't own: a link, say, that somebody put where ours would be.
+    if (!sameStatus(body.status, status)) {
+      body = await this.client.send<CustomResource>({ method: 'PATCH', path, contentType: 'application/json-patch+json', query: { fieldManager: STATUS_MANAGER }, body: [{ op: 'replace', path: '/status', value: status }] });
+    }
     this.cache.changed({ ...body, kind });
   }
 

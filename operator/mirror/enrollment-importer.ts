@@ -70,12 +70,12 @@ export class EnrollmentImporter {
     const { binding, claim, namespace, object } = situation;
     const adopted = await this.#adopted(situation, manifest, type);
     if (adopted !== null) return adopted;
+    if (type.spec.authMethod !== 'OAUTH' && binding.lostType && !(await this.#confirmed(situation))) {
+      return { binding, verdict: refused('Suspended', `What it was for is gone: its connection type, or its owner, whom an administrator removed. The one of that name goes to ${type.spec.serverUrl} now: confirm that by a change of this manifest (spec.label will do), or delete it and apply it anew.`) };
+    }
     // Who may own it is asked before a Secret is read.
     const allowed = await store.transaction((repositories) => ownerOf(repositories, namespace.teamId, manifest.owner, type.spec.authMethod));
     if ('verdict' in allowed) return { binding, verdict: allowed.verdict, requeueAfterMs: PERSON_LOOK_MS };
-    if (type.spec.authMethod !== 'OAUTH' && binding.lostType && !(await this.#confirmed(situation))) {
-      return { binding, verdict: refused('Suspended', `The connection type that it was for is gone, and this is another one of that name, which goes to ${type.spec.serverUrl}: confirm that by a change of this manifest (spec.label will do), or delete it and apply it anew.`) };
-    }
     if (type.spec.authMethod !== 'OAUTH' && !agreesWithAddress(manifest, type.spec)) return { binding, verdict: refused('Suspended', `The connection type goes to ${type.spec.serverUrl}, this manifest's serverUrl says otherwise: change one of them.`) };
     const first = type.spec.authMethod === 'OAUTH' ? null : await keeper.first(situation, manifest, type);
     if (first !== null && 'verdict' in first) return { binding, ...first };
@@ -85,13 +85,13 @@ export class EnrollmentImporter {
         await this.#insert(repositories, { id, type, ownerId: allowed.owner.id, manifest, first });
         const values = {
           teamId: namespace.teamId, origin: 'MANIFEST', state: 'ACTIVE', subjectId: id, objectUid: object.metadata.uid, generation: String(object.metadata.generation), version: type.version, conditions: [],
-          lostType: false, tombstonedAt: null, graceUntil: null, ...(first !== null && { secretHash: first.hash, secretsReadAt: this.options.now(), secretFailures: 0, refusedHash: null }),
+          lostType: false, tombstonedAt: null, graceUntil: null, shareAgreed: first !== null, ...(first !== null && { secretHash: first.hash, secretsReadAt: this.options.now(), secretFailures: 0, refusedHash: null }),
         } as const satisfies Partial<MirrorObject>;
         await repositories.mirrorObjects.update(binding.id, values);
         await audited(repositories, situation, 'createFromManifest', id);
         return { ...binding, ...values };
       });
-      return { binding: fresh, verdict: sharingVerdict(manifest, type, fresh), ...poll(keeper, fresh, manifest) };
+      return { binding: fresh, verdict: sharingVerdict(manifest, fresh), ...poll(keeper, fresh, manifest) };
     } catch (error) {
       if (isUniqueViolation(error)) return { binding, verdict: labelTaken(manifest) };
       throw error;
@@ -143,7 +143,7 @@ export class EnrollmentImporter {
     let { binding } = situation;
     const { uid, generation } = object.metadata;
     const changed = binding.generation !== String(generation) || binding.objectUid !== uid;
-    const shared = manifest.shared && (type.spec.authMethod !== 'OAUTH' || binding.shareAgreed);
+    const shared = manifest.shared && binding.shareAgreed;
     const differs = changed || Boolean(bound.deletedAt) || binding.state !== 'ACTIVE' || bound.label !== manifest.label || bound.shared !== shared;
     if (differs) {
       try {
@@ -167,8 +167,9 @@ export class EnrollmentImporter {
     }
     const enrollment = differs ? await store.enrollments.byId(bound.id) : bound;
     if (enrollment === null) return { binding, verdict: waiting('ConnectionTypeNotFound', 'Its connection type is being deleted.') };
-    if (type.spec.authMethod === 'OAUTH') return { binding, verdict: sharingVerdict(manifest, type, binding) };
-    return { binding, ...(await keeper.keep({ ...situation, binding }, manifest, type, enrollment, changed)) };
+    if (type.spec.authMethod === 'OAUTH') return { binding, verdict: sharingVerdict(manifest, binding) };
+    const kept = await keeper.keep({ ...situation, binding }, manifest, type, enrollment, changed);
+    return { binding, ...kept, ...(kept.verdict === SYNCED && { verdict: sharingVerdict(manifest, binding) }) };
   }
 }
 
@@ -182,9 +183,9 @@ function poll(keeper: CredentialKeeper, binding: MirrorObject, manifest: Enrollm
   return due === null ? {} : { requeueAfterMs: Math.max(1000, due) };
 }
 
-function sharingVerdict(manifest: EnrollmentManifest, type: ConnectionType, binding: MirrorObject): Verdict {
-  if (!manifest.shared || type.spec.authMethod !== 'OAUTH' || binding.shareAgreed) return SYNCED;
-  return { ...SYNCED, reason: 'SharingAwaitsOwner', message: 'The manifest asks for this login to be shared with the team: its owner says yes with shareEnrollment.' };
+function sharingVerdict(manifest: EnrollmentManifest, binding: MirrorObject): Verdict {
+  if (!manifest.shared || binding.shareAgreed) return SYNCED;
+  return { ...SYNCED, reason: 'SharingAwaitsOwner', message: 'The manifest asks for this enrollment to be shared with the team: its owner says yes with shareEnrollment.' };
 }
 
 function labelTaken(manifest: EnrollmentManifest): Verdict {

@@ -7,7 +7,7 @@ import { isKubeFault } from '../kubernetes/kube-fault.js';
 import { manifestOfSpec } from '../manifest/connection-type.js';
 import { ID_ANNOTATION, type CustomResource } from '../manifest/resources.js';
 import type { Cluster } from './cluster.js';
-import { hashOf, refused, SYNCED, type Verdict } from './conditions.js';
+import { hashOf, refused, SYNCED, waiting, type Verdict } from './conditions.js';
 import { fenced, type Outcome, type Situation } from './situation.js';
 
 /** What {@link Exporter} is built of. */
@@ -49,7 +49,8 @@ export class Exporter {
     const { cluster, events, store } = this.options;
     const { binding, object, claim, namespace } = situation;
     const hash = hashOf(spec);
-    const there = object !== null && object.metadata.deletionTimestamp === undefined;
+    const there = object !== null;
+    if (there && object.metadata.deletionTimestamp !== undefined) return { verdict: waiting('BeingDeleted', 'Somebody else is deleting this mirror, and a finalizer keeps it: it is made anew when it is gone.') };
     const same = there && canonicalJson(object.spec) === canonicalJson(spec) && object.metadata.annotations?.[ID_ANNOTATION] !== undefined;
     const paired = same && binding.appliedHash === hash && binding.generation === String(object.metadata.generation) && binding.version === version && binding.objectUid === object.metadata.uid;
     if (paired) return { verdict: SYNCED };
@@ -79,7 +80,10 @@ export class Exporter {
   /** Deletes the mirror, if there is one. */
   async #withdraw(situation: Situation): Promise<void> {
     if (situation.object === null || !this.#ours(situation)) return;
-    await this.options.cluster.delete({ ...situation.object, kind: situation.binding.kind });
+    const object = { ...situation.object, kind: situation.binding.kind };
+    // Somebody else put it there: nothing would take it away when the mirror is forgotten.
+    await this.options.cluster.releaseFinalizer(object);
+    await this.options.cluster.delete(object);
     await this.options.store.mirrorObjects.update(situation.binding.id, { objectUid: null, generation: null, appliedHash: null });
   }
 }

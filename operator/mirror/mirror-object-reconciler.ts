@@ -46,8 +46,9 @@ export interface StepFacts {
 
 /** The rules of design section 8 for one object, in their order. Pure. */
 export function decide({ binding, object, collection, bound }: StepFacts): Step {
-  if (object?.metadata.annotations?.[PAUSED_ANNOTATION] === 'true') return 'NOTHING';
   const deleting = object?.metadata.deletionTimestamp !== undefined;
+  // Nobody keeps by a pause what is to go, nor what it declared.
+  if (object?.metadata.annotations?.[PAUSED_ANNOTATION] === 'true' && !(deleting && binding.origin === 'MANIFEST')) return 'NOTHING';
   if (object === null && collection === 'UNKNOWN') return 'WAIT';
   if (object === null && collection === 'MISSING') return binding.origin === 'MANIFEST' && binding.state === 'ACTIVE' ? 'ORPHAN' : 'NOTHING';
   if (binding.origin === 'API') {
@@ -58,9 +59,9 @@ export function decide({ binding, object, collection, bound }: StepFacts): Step 
     return foreign && !deleting ? 'CONFLICT' : 'EXPORT';
   }
   if (object === null) return binding.state === 'ACTIVE' ? (bound ? 'END' : binding.subjectId === null ? 'FORGET' : 'NOTHING') : 'NOTHING';
-  if (object.spec['origin'] === 'API') return 'UNKNOWN_MIRROR';
   // The finalizer goes also where nothing else is done: a frozen namespace blocks nobody.
   if (deleting) return 'END';
+  if (object.spec['origin'] === 'API') return 'UNKNOWN_MIRROR';
   return bound ? 'IMPORT' : 'UNBOUND';
 }
 
@@ -79,6 +80,8 @@ export class MirrorObjectReconciler implements Reconciler {
     const unbound = await binder.unbound(binding.namespace, rows.namespace);
     const step = decide({ binding, object, collection: cache.collection(binding.kind, binding.namespace), bound: unbound === null });
     const situation = { claim, binding, object, namespace: rows.namespace!, rows };
+    // Mirrors have no finalizer of ours: one that somebody else put there keeps nothing.
+    if (binding.origin === 'API' && object?.metadata.deletionTimestamp !== undefined) await this.options.cluster.releaseFinalizer(object);
     switch (step) {
       case 'WAIT':
         return { requeueAfterMs: NOT_KNOWN_MS };

@@ -74,6 +74,8 @@ export class NamespaceBinder {
     const other = slug === undefined ? null : await this.#namespaceOf(slug);
     const message = slug === undefined
       ? `This namespace belongs to no team: label it ${TEAM_LABEL}=<team>.`
+      : !connectionTypeName.safeParse(slug).success
+      ? `The namespace's label ${TEAM_LABEL}=${slug} names no team: a team's slug is 1 to 63 lower-case letters, digits or dashes.`
       : other !== null && other !== name
         ? `The team ${JSON.stringify(slug)} has the namespace ${JSON.stringify(other)} already, and one team has one namespace: label this one for another team, or move the team here with unbindNamespace and bindNamespace.`
         : `The team ${JSON.stringify(slug)} was made through the API: one of its administrators binds this namespace with bindNamespace(team: ${JSON.stringify(slug)}, namespace: ${JSON.stringify(name)}).`;

@@ -48,7 +48,10 @@ export class PreregisteredClients {
     const settled = ours && current.state === 'ACTIVE';
     const place = placeOf(row);
     // A server names its issuer itself: its word alone sends a secret to nobody else. Whoever changes the manifest after that was said has seen it.
-    if (oauth?.clientSecretRef !== undefined && binding.secretPlace !== null && binding.secretPlace !== place && !(changed && told(situation))) return { verdict: issuerChanged(row) };
+    if (oauth?.clientSecretRef !== undefined && binding.secretPlace !== null && binding.secretPlace !== place) {
+      if (!changed || !told(situation)) return { verdict: issuerChanged(row) };
+      await store.mirrorObjects.update(binding.id, { secretPlace: null });
+    }
     const pollMs = oauth?.clientSecretRef === undefined ? null : jittered(SECRET_POLL_MS, random());
     const readAgo = binding.secretsReadAt === null ? Infinity : now().getTime() - binding.secretsReadAt.getTime();
     const wait = pollMs === null ? {} : { requeueAfterMs: pollMs };

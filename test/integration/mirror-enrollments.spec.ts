@@ -263,6 +263,10 @@ describeNeeding('plane', 'enrollments from manifests', () => {
       const { enrollment } = await world.api.must('ShareEnrollment', { input: { id: object.status.id, shared: true } });
       expect(enrollment.shared).toBe(true);
       await world.when('Enrollment', namespace, 'login', 'Synced', 'Synced');
+      // A yes can be taken back.
+      const back = await world.api.must('ShareEnrollment', { input: { id: object.status.id, shared: false } });
+      expect(back.enrollment.shared).toBe(false);
+      await world.when('Enrollment', namespace, 'login', 'Synced', 'SharingAwaitsOwner');
     });
   });
 

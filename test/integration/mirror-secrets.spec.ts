@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CREDENTIAL_SERVERS_ANNOTATION } from '#operator/manifest/resources.js';
+import { Cluster } from '#operator/mirror/cluster.js';
+import { ObjectCache } from '#operator/mirror/object-cache.js';
+import { secretValues } from '#operator/mirror/secret-values.js';
+import { KubeClient } from '#operator/kubernetes/kube-client.js';
+import { FaultyDoor } from '#test/support/control-plane/faulty-door.js';
 import { describeNeeding } from '#test/support/control-plane/needs.js';
 import { PLANE_TIMEOUT_MS } from '#test/support/control-plane/plane.js';
 import { ChangeableServer } from '#test/support/mcp-servers/changeable.js';
@@ -138,5 +143,17 @@ describeNeeding('plane', 'an author of manifests who may not read Secrets', () =
       expect(conditionOf(object, 'Synced')!.message).toContain('valueRef');
       expect(conditionOf(object, 'Synced')!.message).not.toContain('for-all-to-read');
     });
+  });
+
+  it('is told which right is missing where Secrets can\'t be read', async () => {
+    const door = await FaultyDoor.open(world.plane.kubeconfig('operator'));
+    try {
+      door.fault = ({ path }) => (path.includes('/secrets/') ? { status: 403 } : null);
+      const cluster = new Cluster(new KubeClient({ access: door, userAgent: 'test' }), new ObjectCache(null));
+      const read = await secretValues(cluster, { namespace: 'default', serverUrl: 'https://mcp.example.com/mcp' }, [{ name: 'robot', key: 'token' }]);
+      expect(read).toMatchObject({ verdict: { synced: false, reason: 'SecretForbidden', message: expect.stringContaining('"robot"') } });
+    } finally {
+      await door.close();
+    }
   });
 });

@@ -13,6 +13,7 @@ const facts = (binding: Partial<StepFacts['binding']>, rest: Partial<StepFacts> 
   binding: { origin: 'MANIFEST', state: 'ACTIVE', subjectId: 's', objectUid: 'u', ...binding }, object: object(), collection: 'COMPLETE', bound: true, ...rest,
 });
 const DELETING = { deletionTimestamp: '2026-11-23T00:00:00Z' };
+const PAUSED = { annotations: { 'fairlead.dev/paused': 'true' } };
 
 describe('what is done about an object', () => {
   it.each<[string, StepFacts, ReturnType<typeof decide>]>([
@@ -24,8 +25,11 @@ describe('what is done about an object', () => {
     ['one that isn\'t seen before the list is complete is waited for', facts({}, { object: null, collection: 'UNKNOWN' }), 'WAIT'],
     ['without its CRD it is without an owner, not deleted', facts({}, { object: null, collection: 'MISSING' }), 'ORPHAN'],
     ['in a frozen namespace nothing is deleted', facts({}, { object: null, bound: false }), 'NOTHING'],
-    ['a paused one is left alone, even when it is being deleted', facts({}, { object: object({}, { ...DELETING, annotations: { 'fairlead.dev/paused': 'true' } }) }), 'NOTHING'],
+    ['a paused one is left alone', facts({}, { object: object({}, PAUSED) }), 'NOTHING'],
+    ['but not when it is being deleted: nothing is kept by a pause', facts({}, { object: object({}, { ...DELETING, ...PAUSED }) }), 'END'],
+    ['a paused mirror is left alone', facts({ origin: 'API' }, { object: object({ origin: 'API' }, { ...DELETING, ...PAUSED }) }), 'NOTHING'],
     ['one that says API and has no binding is unknown', facts({ subjectId: null }, { object: object({ origin: 'API' }) }), 'UNKNOWN_MIRROR'],
+    ['and ends when it is being deleted, whatever finalizer it was given', facts({ subjectId: null }, { object: object({ origin: 'API' }, DELETING) }), 'END'],
     ['a tombstone stays one', facts({ state: 'TOMBSTONE' }, { object: null }), 'NOTHING'],
     ['a tombstone whose manifest is there again is imported', facts({ state: 'TOMBSTONE' }), 'IMPORT'],
     ['a row of origin API is mirrored', facts({ origin: 'API' }, { object: null }), 'EXPORT'],

@@ -32,7 +32,8 @@ export class ConnectionTypeManager {
     const client = { clientSecret: secretOf(input.oauth, 'clientSecret') ?? null, initialAccessToken: secretOf(input.oauth, 'initialAccessToken') ?? null };
     const name = wanted == null ? deriveName(spec.displayName) : parseInput(connectionTypeName, wanted, ['input', 'name']);
     if (name === null) throw new UserFault('INVALID', 'No name can be derived from this display name: give one, e.g. warehouse-api.', { field: ['input', 'name'] });
-    if ((await this.store.connectionTypes.byName(team.id, name)) !== null) throw nameTaken(name);
+    const holder = await this.store.connectionTypes.evenHiddenByName(team.id, name);
+    if (holder !== null) throw nameTaken(name, holder.deletedAt != null);
     this.checks.take(membership.memberId);
     const report = await this.upkeep.look(spec);
     refuseUnusable(spec, report, allowUnreachable === true);
@@ -135,8 +136,11 @@ export class ConnectionTypeManager {
   }
 }
 
-function nameTaken(name: string): UserFault {
-  return new UserFault('ALREADY_EXISTS', `The team has a connection type "${name}" already: give another "name".`, { field: ['input', 'name'] });
+function nameTaken(name: string, hidden = false): UserFault {
+  const message = hidden
+    ? `A connection type "${name}", whose manifest was deleted, holds that name until its grace is over: give another "name", or apply its manifest again.`
+    : `The team has a connection type "${name}" already: give another "name".`;
+  return new UserFault('ALREADY_EXISTS', message, { field: ['input', 'name'] });
 }
 
 function staleVersion(type: ConnectionType): UserFault {

@@ -141,8 +141,8 @@ export class EnrollmentManager {
     const manager = roleAtLeast(membership.role, 'MANAGER');
     if (input.shared && !owned) throw new UserFault('FORBIDDEN', 'Only its owner shares an enrollment.', { field: ['input', 'id'] });
     if (!manager && !(owned && (!input.shared || enrollment.origin === 'MANIFEST'))) throw new UserFault('FORBIDDEN', `Sharing takes the role MANAGER in this team; yours is ${membership.role}. Ask an administrator of the team.`);
-    const awaited = enrollment.origin === 'MANIFEST' && input.shared && owned ? await this.awaitedSharing(enrollment.id) : null;
-    if (awaited === null) await requireOwnOrigin(this.store, enrollment);
+    const asked = enrollment.origin === 'MANIFEST' && owned ? await this.askedSharing(enrollment.id, input.shared) : null;
+    if (asked === null) await requireOwnOrigin(this.store, enrollment);
     if (enrollment.shared === input.shared) return act.commit(async () => enrollment);
     const changed = await act.commit(async (repositories) => {
       if (!input.shared) {
@@ -150,7 +150,7 @@ export class EnrollmentManager {
         await repositories.assignments.endCommonPins(enrollment.id);
       }
       await repositories.enrollments.update(enrollment.id, { shared: input.shared });
-      if (awaited !== null) await repositories.mirrorObjects.update(awaited.id, { shareAgreed: true });
+      if (asked !== null) await repositories.mirrorObjects.update(asked.id, { shareAgreed: input.shared });
       return repositories.enrollments.byId(enrollment.id);
     });
     if (changed === null) throw gone();
@@ -176,10 +176,10 @@ export class EnrollmentManager {
     return undone ?? { outcome: 'NOT_NEEDED', message: NOTHING_TO_REVOKE[credential.kind] };
   }
 
-  /** The binding of a login whose manifest asks for it to be shared, and whose owner hasn't said yes so far. */
-  private async awaitedSharing(enrollmentId: string): Promise<MirrorObject | null> {
+  /** The binding of an enrollment whose manifest asks for it to be shared, where its owner hasn't given that answer yet: a yes can be taken back. */
+  private async askedSharing(enrollmentId: string, answer: boolean): Promise<MirrorObject | null> {
     const binding = await this.store.mirrorObjects.bySubject(enrollmentId);
-    return binding?.state === 'ACTIVE' && binding.shareAsked && !binding.shareAgreed ? binding : null;
+    return binding?.state === 'ACTIVE' && binding.shareAsked && binding.shareAgreed !== answer ? binding : null;
   }
 
   private async owned(act: Act, id: string, field = ['input', 'id']) {

@@ -54,13 +54,21 @@ export class MirrorManager {
     });
   }
 
-  /** Managers: the mirror goes, and the next manifest with the annotation takes the row. Answers that annotation. */
+  /** Managers, and of an enrollment its owner, for a manifest's is no longer theirs to change. The mirror goes, and the next manifest with the annotation takes the row. Answers that annotation. */
   async offer(act: Act, input: OfferOwnershipInput): Promise<string> {
-    const { row, binding } = await this.#managed(act, input.id, 'Offering what others use');
+    const { row, binding, ownerId } = await this.#managed(act, input.id, 'Offering what others use');
     const field = ['input', 'id'];
-    if (row.origin === 'MANIFEST') throw new UserFault('MANAGED_BY_MANIFEST', 'A manifest owns it already.', { field });
+    if (row.origin === 'MANIFEST') {
+      const message = binding?.state === 'ACTIVE' ? 'A manifest owns it already.' : 'The manifest that declared it is gone: take it over with takeOwnership, then offer it.';
+      throw new UserFault('MANAGED_BY_MANIFEST', message, { field });
+    }
+    if (ownerId !== null && !(await this.#machineUser(ownerId))) throw new UserFault('FORBIDDEN', 'Only its owner offers an enrollment, unless that is a machine user: ask them.', { field });
     if (binding === null) throw new UserFault('NOT_AVAILABLE', 'The team is bound to no namespace, so there is nobody to offer it to: an administrator binds one with bindNamespace.', { field });
-    await act.commit((repositories) => repositories.mirrorObjects.offer(binding.id, 'OFFERED'));
+    await act.commit(async (repositories) => {
+      // A manifest that took it meanwhile keeps it.
+      if ((await repositories.mirrorObjects.lock(binding.id))?.origin !== 'API') throw changedMeanwhile(field);
+      await repositories.mirrorObjects.offer(binding.id, 'OFFERED');
+    });
     return `${ADOPT}: ${input.id}`;
   }
 
@@ -76,6 +84,8 @@ export class MirrorManager {
       throw new UserFault('MANAGED_BY_MANIFEST', `The Kubernetes object ${place} owns it: set spec.deletionPolicy to Retain there and delete it, or unbind the namespace; then take it.`, { field: ['input', 'id'] });
     }
     await act.commit(async (repositories: Repositories) => {
+      // A manifest that came back meanwhile has it again.
+      if (binding !== null && (await repositories.mirrorObjects.lock(binding.id))?.state === 'ACTIVE') throw changedMeanwhile(['input', 'id']);
       if (binding !== null) await repositories.mirrorObjects.remove(binding.id);
       await (kind === 'ConnectionType' ? repositories.connectionTypes : repositories.enrollments).setOrigin(row.id, 'API');
       await repositories.mirrorNamespaces.track(teamId);
@@ -95,17 +105,28 @@ export class MirrorManager {
     return found;
   }
 
-  async #managed(act: Act, id: string, todo: string): Promise<{ row: { id: string; origin: 'API' | 'MANIFEST' }; binding: MirrorObject | null; kind: 'ConnectionType' | 'Enrollment'; teamId: string }> {
+  /** A plain local member: what a manager may decide for, since nobody else is there to. */
+  async #machineUser(memberId: string): Promise<boolean> {
+    const [member] = await this.store.members.byIds([memberId]);
+    return member?.local === true && member.role === 'MEMBER';
+  }
+
+  /** `ownerId`: of an enrollment that is somebody else's. */
+  async #managed(act: Act, id: string, todo: string): Promise<{ row: { id: string; origin: 'API' | 'MANIFEST' }; binding: MirrorObject | null; kind: 'ConnectionType' | 'Enrollment'; teamId: string; ownerId: string | null }> {
     const { principal } = act.context;
     if (parseNodeId(id)?.type === 'Enrollment') {
-      const { enrollment, membership } = await enrollmentById(this.store, principal, id);
+      const { enrollment, membership, owned } = await enrollmentById(this.store, principal, id);
       act.about(enrollment.teamId, { type: 'Enrollment', id: enrollment.id, name: enrollment.label });
       requireRole(membership, 'MANAGER', todo);
-      return { row: enrollment, binding: await this.store.mirrorObjects.bySubject(enrollment.id), kind: 'Enrollment', teamId: enrollment.teamId };
+      return { row: enrollment, binding: await this.store.mirrorObjects.bySubject(enrollment.id), kind: 'Enrollment', teamId: enrollment.teamId, ownerId: owned ? null : enrollment.ownerId };
     }
     const { type, membership } = await connectionTypeById(this.store, principal, id);
     act.about(type.teamId, { type: 'ConnectionType', id: type.id, name: type.name });
     requireRole(membership, 'MANAGER', todo);
-    return { row: type, binding: await this.store.mirrorObjects.bySubject(type.id), kind: 'ConnectionType', teamId: type.teamId };
+    return { row: type, binding: await this.store.mirrorObjects.bySubject(type.id), kind: 'ConnectionType', teamId: type.teamId, ownerId: null };
   }
+}
+
+function changedMeanwhile(field: string[]): UserFault {
+  return new UserFault('MANAGED_BY_MANIFEST', 'A manifest took it meanwhile: look who owns it now, then decide anew.', { field });
 }

@@ -31,7 +31,7 @@ export class MirrorResolver {
     return this.mutations.run(context, 'unbindNamespace', async (act) => ({ team: teamView(await this.manager.unbind(act, input)) }));
   }
 
-  @Mutation(() => OfferOwnershipPayload, { description: 'Offers a connection type or enrollment to a manifest, which takes it over by an annotation. For managers.' })
+  @Mutation(() => OfferOwnershipPayload, { description: 'Offers a connection type or enrollment to a manifest, which takes it over by an annotation. For managers; an enrollment is its owner\'s to offer, or, where that is a machine user, any manager\'s.' })
   offerOwnership(@Ctx() context: Context, @Arg('input', () => OfferOwnershipInput, { description: 'Which one.' }) input: OfferOwnershipInput) {
     return this.mutations.run(context, 'offerOwnership', async (act) => ({ annotation: await this.manager.offer(act, input), offeredId: input.id }));
   }

@@ -70,11 +70,11 @@ export class MirrorObject {
   @Column('text', { name: 'secret_place', nullable: true }) secretPlace!: string | null;
   /** Reads in a row that found no usable Secret. */
   @Column('integer', { name: 'secret_failures' }) secretFailures!: number;
-  /** The manifest asks for a person's login to be shared. */
+  /** The manifest asks for the enrollment to be shared. */
   @Column('boolean', { name: 'share_asked' }) shareAsked!: boolean;
-  /** The login's owner said yes to sharing it. */
+  /** It may be: a credential from Secrets from the beginning; a login, and what was adopted, when its owner says so. */
   @Column('boolean', { name: 'share_agreed' }) shareAgreed!: boolean;
-  /** The connection type that it was bound to is gone: it is bound to another one of that name, but suspended. */
+  /** What it was bound to ended, with its connection type or its owner: it is bound again, but suspended. */
   @Column('boolean', { name: 'lost_type' }) lostType!: boolean;
   @Column('timestamptz', { name: 'tombstoned_at', nullable: true }) tombstonedAt!: Date | null;
   /** When a tombstone ends; null: not before an administrator confirms. */
