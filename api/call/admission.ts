@@ -13,6 +13,8 @@ export interface AdmissionOptions {
   random: () => number;
   /** How long a call that is too many is held before it is refused, in milliseconds and on average; 250 unless it is said. */
   holdMs?: number;
+  /** Requests that wait before they are read; none unless it is said. Calls or not, they count as too many. */
+  unread?: () => number;
   /** Called when a flood begins. */
   onFlood?: () => void;
 }
@@ -59,12 +61,18 @@ export class Admission {
     return { busy: this.#busy, waiting: this.#queue.size, held: this.#held.size };
   }
 
-  /** A slot, now or when there is one; null for a call that is refused, or whose caller has gone. */
-  enter(principal: Principal, signal: AbortSignal): Slot | Promise<Slot | null> {
+  /**
+   * A slot, now or when there is one; null for a call that is refused, or whose caller has gone. One that is `late` has waited unread for as long as others are held: in a flood it is refused at once, unless its
+   * caller has no other that waits.
+   */
+  enter(principal: Principal, signal: AbortSignal, late = false): Slot | Promise<Slot | null> {
     const { atOnce } = this.#options;
     if (this.#busy < atOnce) return this.#occupy();
+    const [team, caller] = [teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`];
+    this.#noteFlood();
+    if (late && this.#flooded && this.#queue.has(team, caller)) return Promise.resolve(null);
     return new Promise((settle) => {
-      this.#queue.push(teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`, { signal, settle });
+      this.#queue.push(team, caller, { signal, settle });
       while (this.#queue.size > (this.#flooded ? atOnce : atOnce * WAITING)) this.#hold(this.#queue.crowdedOut()!);
     });
   }
@@ -74,14 +82,19 @@ export class Admission {
   }
 
   #hold(waiting: Waiting): void {
-    const { burst, clock, random, holdMs = HOLD_MS, onFlood } = this.#options;
+    const { burst, random, holdMs = HOLD_MS } = this.#options;
     // Not all for as long: who came together would come back together, and be too many again.
     waiting.timer = setTimeout(() => this.#refuse(waiting), holdMs * (0.4 + 1.2 * random())).unref();
     this.#held.add(waiting);
-    if (this.#held.size <= burst) return;
+    this.#noteFlood();
+    if (this.#held.size > burst * HELD_BURSTS) this.#refuse(this.#held.values().next().value!);
+  }
+
+  #noteFlood(): void {
+    const { burst, clock, onFlood, unread } = this.#options;
+    if (this.#held.size + (unread?.() ?? 0) <= burst) return;
     if (!this.#flooded) onFlood?.();
     this.#floodUntil = clock() + FLOOD_MS;
-    if (this.#held.size > burst * HELD_BURSTS) this.#refuse(this.#held.values().next().value!);
   }
 
   #refuse(waiting: Waiting): void {

@@ -1,27 +1,50 @@
+/** What {@link Intake} is built of. */
+export interface IntakeOptions {
+  /** New requests that begin in one turn; at least one. */
+  perTurn: number;
+  /** A request that has waited for so long begins whatever comes in, in milliseconds. */
+  lateMs: number;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+}
+
+interface Waiting {
+  begin: (late: boolean) => void;
+  since: number;
+}
+
+/** Of those that are late, one in so many begins in a turn: however many there are, they are through in about as many turns. */
+const LATE_TURNS = 64;
+
 /**
- * Begins only so many new requests in one turn of the event loop; the others wait for the next turns, the first first. Whatever has begun goes on in each turn: without this, hundreds of requests that come at a time
- * are all read and judged in one, and everything else waits for the end of it, answers of servers and of the database, and probes.
+ * Begins only so many new requests in one turn of the event loop; the others wait for the next turns. Whatever has begun goes on in each turn: without this, hundreds of requests that come at a time
+ * are all read and judged in one, and everything else waits for its end: answers of servers and of the database, and probes.
+ *
+ * The newest begins first, since its caller is still there, and those that become late begin beside them: when more come in than can be done, some are served as soon as ever, and the others wait unread, which costs nothing.
  */
 export class Intake {
-  #waiting: (() => void)[] = [];
+  readonly #options: IntakeOptions;
+  /** In the order in which they came; those before `#next` have begun. */
+  #waiting: Waiting[] = [];
   #next = 0;
   #begun = 0;
   #armed = false;
 
-  /** @param perTurn at least one */
-  constructor(private readonly perTurn: number) {}
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
 
   /** Requests that wait. */
   get size(): number {
     return this.#waiting.length - this.#next;
   }
 
-  /** Calls `begin` now or in one of the next turns. */
-  take(begin: () => void): void {
+  /** Calls `begin` now or in one of the next turns, and says whether it is late. */
+  take(begin: (late: boolean) => void): void {
     this.#arm();
-    if (this.size > 0 || this.#begun >= this.perTurn) return void this.#waiting.push(begin);
+    if (this.#begun >= this.#options.perTurn) return void this.#waiting.push({ begin, since: this.#options.clock() });
     this.#begun += 1;
-    begin();
+    begin(false);
   }
 
   #arm(): void {
@@ -35,10 +58,23 @@ export class Intake {
     this.#begun = 0;
     if (this.size === 0) return;
     this.#arm();
-    while (this.#begun < this.perTurn && this.size > 0) {
+    this.#beginLate();
+    for (let room = this.#options.perTurn; room > 0 && this.size > 0; room--) {
       this.#begun += 1;
-      this.#waiting[this.#next++]!();
+      this.#waiting.pop()!.begin(false);
     }
+    this.#tidy();
+  }
+
+  #beginLate(): void {
+    const { clock, lateMs } = this.#options;
+    const lateBefore = clock() - lateMs;
+    for (let room = Math.ceil(this.size / LATE_TURNS); room > 0 && this.size > 0 && this.#waiting[this.#next]!.since <= lateBefore; room--) {
+      this.#waiting[this.#next++]!.begin(true);
+    }
+  }
+
+  #tidy(): void {
     if (this.size > 0 && this.#next < this.#waiting.length / 2) return;
     this.#waiting = this.#waiting.slice(this.#next);
     this.#next = 0;
