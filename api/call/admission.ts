@@ -20,6 +20,7 @@ export interface AdmissionOptions {
 }
 
 interface Waiting {
+  caller: string;
   signal: AbortSignal;
   settle: (slot: Slot | null) => void;
   timer?: NodeJS.Timeout;
@@ -49,6 +50,8 @@ export class Admission {
   readonly #queue = new FairQueue<Waiting>();
   /** In the order in which they became too many. */
   readonly #held = new Set<Waiting>();
+  /** Calls that have begun and not ended, by caller; those that wait for their server, too. */
+  readonly #begun = new Map<string, number>();
   #busy = 0;
   #floodUntil = -Infinity;
 
@@ -63,16 +66,16 @@ export class Admission {
 
   /**
    * A slot, now or when there is one; null for a call that is refused, or whose caller has gone. One that is `late` has waited unread for as long as others are held: in a flood it is refused at once, unless its
-   * caller has no other that waits.
+   * caller has no other that has begun or waits.
    */
   enter(principal: Principal, signal: AbortSignal, late = false): Slot | Promise<Slot | null> {
     const { atOnce } = this.#options;
-    if (this.#busy < atOnce) return this.#occupy();
     const [team, caller] = [teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`];
     this.#noteFlood();
-    if (late && this.#flooded && this.#queue.has(team, caller)) return Promise.resolve(null);
+    if (late && this.#flooded && (this.#begun.has(caller) || this.#queue.has(team, caller))) return Promise.resolve(null);
+    if (this.#busy < atOnce) return this.#occupy(caller);
     return new Promise((settle) => {
-      this.#queue.push(team, caller, { signal, settle });
+      this.#queue.push(team, caller, { caller, signal, settle });
       while (this.#queue.size > (this.#flooded ? atOnce : atOnce * WAITING)) this.#hold(this.#queue.crowdedOut()!);
     });
   }
@@ -107,14 +110,20 @@ export class Admission {
     return waiting;
   }
 
-  #occupy(): Slot {
+  #occupy(caller: string): Slot {
     this.#busy += 1;
+    this.#begun.set(caller, (this.#begun.get(caller) ?? 0) + 1);
     return new Slot({
       freed: () => {
         this.#busy -= 1;
         this.#letIn();
       },
       taken: () => { this.#busy += 1; },
+      ended: () => {
+        const left = this.#begun.get(caller)! - 1;
+        if (left > 0) this.#begun.set(caller, left);
+        else this.#begun.delete(caller);
+      },
     });
   }
 
@@ -122,7 +131,7 @@ export class Admission {
     while (this.#busy < this.#options.atOnce) {
       const next = this.#queue.next(this.#held.size > 0 ? 'NEWEST' : 'OLDEST') ?? this.#heldNext();
       if (next === null) return;
-      next.settle(next.signal.aborted ? null : this.#occupy());
+      next.settle(next.signal.aborted ? null : this.#occupy(next.caller));
     }
   }
 
@@ -143,7 +152,7 @@ export class Slot {
   #state: 'WORKING' | 'AWAY' | 'DONE' = 'WORKING';
   #begun = false;
 
-  constructor(private readonly on: { freed: () => void; taken: () => void }) {}
+  constructor(private readonly on: { freed: () => void; taken: () => void; ended: () => void }) {}
 
   /** A call has begun, and will release it: it may outlive the request. */
   begin(): void {
@@ -184,7 +193,9 @@ export class Slot {
   /** It is over. */
   release(): void {
     const before = this.#state;
+    if (before === 'DONE') return;
     this.#state = 'DONE';
+    this.on.ended();
     if (before === 'WORKING') this.on.freed();
   }
 }
