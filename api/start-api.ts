@@ -217,8 +217,8 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     ...config.calls, clock, random: Math.random, unread: () => intake.size,
     onFlood: () => logger.warn(config.calls, 'more calls come in than this process can do: some are refused with OVERLOADED, and fairlead_calls_shed_total counts them'),
   });
-  const admit = (context: Context, late: boolean): Slot | Promise<Slot | null> => {
-    const entered = admission.enter(context.principal, context.signal, late);
+  const admit = (context: Context, waitedMs: number): Slot | Promise<Slot | null> => {
+    const entered = admission.enter(context.principal, context.signal, waitedMs);
     const noted = (slot: Slot): Slot => context.slot = slot;
     return entered instanceof Slot ? noted(entered) : entered.then((slot) => slot && noted(slot));
   };

@@ -27,6 +27,8 @@ interface Waiting {
 }
 
 const HOLD_MS = 250;
+/** In a flood, who has waited unread for longer isn't new. */
+const STALE_MS = 20;
 /** It counts as a flood until nothing was too much for so long. */
 const FLOOD_MS = 1_000;
 /** So many times as many as work at once may wait their turn. */
@@ -65,14 +67,14 @@ export class Admission {
   }
 
   /**
-   * A slot, now or when there is one; null for a call that is refused, or whose caller has gone. One that is `late` has waited unread for as long as others are held: in a flood it is refused at once, unless its
+   * A slot, now or when there is one; null for a call that is refused, or whose caller has gone. In a flood, one that has waited unread is no longer new: it is held for the rest of the time, and refused, unless its
    * caller has no other that has begun or waits.
    */
-  enter(principal: Principal, signal: AbortSignal, late = false): Slot | Promise<Slot | null> {
+  enter(principal: Principal, signal: AbortSignal, waitedMs = 0): Slot | Promise<Slot | null> {
     const { atOnce } = this.#options;
     const [team, caller] = [teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`];
     this.#noteFlood();
-    if (late && this.#flooded && (this.#begun.has(caller) || this.#queue.has(team, caller))) return Promise.resolve(null);
+    if (waitedMs > STALE_MS && this.#flooded && (this.#begun.has(caller) || this.#queue.has(team, caller))) return new Promise((settle) => this.#hold({ caller, signal, settle }, waitedMs));
     if (this.#busy < atOnce) return this.#occupy(caller);
     return new Promise((settle) => {
       this.#queue.push(team, caller, { caller, signal, settle });
@@ -84,10 +86,10 @@ export class Admission {
     return this.#options.clock() < this.#floodUntil;
   }
 
-  #hold(waiting: Waiting): void {
+  #hold(waiting: Waiting, waitedMs = 0): void {
     const { burst, random, holdMs = HOLD_MS } = this.#options;
     // Not all for as long: who came together would come back together, and be too many again.
-    waiting.timer = setTimeout(() => this.#refuse(waiting), holdMs * (0.4 + 1.2 * random())).unref();
+    waiting.timer = setTimeout(() => this.#refuse(waiting), Math.max(0, holdMs * (0.4 + 1.2 * random()) - waitedMs)).unref();
     this.#held.add(waiting);
     this.#noteFlood();
     if (this.#held.size > burst * HELD_BURSTS) this.#refuse(this.#held.values().next().value!);

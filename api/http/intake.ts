@@ -9,7 +9,7 @@ export interface IntakeOptions {
 }
 
 interface Waiting {
-  begin: (late: boolean) => void;
+  begin: (waitedMs: number) => void;
   since: number;
 }
 
@@ -39,12 +39,12 @@ export class Intake {
     return this.#waiting.length - this.#next;
   }
 
-  /** Calls `begin` now or in one of the next turns, and says whether it is late. */
-  take(begin: (late: boolean) => void): void {
+  /** Calls `begin` now or in one of the next turns, and says how long it has waited. */
+  take(begin: (waitedMs: number) => void): void {
     this.#arm();
     if (this.#begun >= this.#options.perTurn) return void this.#waiting.push({ begin, since: this.#options.clock() });
     this.#begun += 1;
-    begin(false);
+    begin(0);
   }
 
   #arm(): void {
@@ -58,19 +58,22 @@ export class Intake {
     this.#begun = 0;
     if (this.size === 0) return;
     this.#arm();
-    this.#beginLate();
+    const now = this.#options.clock();
+    this.#beginLate(now);
     for (let room = this.#options.perTurn; room > 0 && this.size > 0; room--) {
       this.#begun += 1;
-      this.#waiting.pop()!.begin(false);
+      const { begin, since } = this.#waiting.pop()!;
+      begin(now - since);
     }
     this.#tidy();
   }
 
-  #beginLate(): void {
-    const { clock, lateMs } = this.#options;
-    const lateBefore = clock() - lateMs;
-    for (let room = Math.ceil(this.size / LATE_TURNS); room > 0 && this.size > 0 && this.#waiting[this.#next]!.since <= lateBefore; room--) {
-      this.#waiting[this.#next++]!.begin(true);
+  #beginLate(now: number): void {
+    for (let room = Math.ceil(this.size / LATE_TURNS); room > 0 && this.size > 0; room--) {
+      const { begin, since } = this.#waiting[this.#next]!;
+      if (now - since < this.#options.lateMs) return;
+      this.#next += 1;
+      begin(now - since);
     }
   }
 

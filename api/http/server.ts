@@ -128,8 +128,8 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
 
   const begin = (request: FastifyRequest, done: () => void): void => {
     if (options.intake === undefined) return done();
-    options.intake.take((late) => {
-      request.frame.late = late;
+    options.intake.take((waitedMs) => {
+      request.frame.waitedMs = waitedMs;
       // Nobody is told when it was gone already.
       if (!request.raw.socket.destroyed) done();
     });

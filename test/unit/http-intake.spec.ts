@@ -28,20 +28,20 @@ test('after a turn without any there is room again', async () => {
 test('who has waited for too long begins beside the newest, and is told so', async () => {
   const intake = made(1);
   const begun: string[] = [];
-  const take = (name: string) => intake.take((late) => begun.push(`${name}${late ? ', late' : ''}`));
+  const take = (name: string) => intake.take((waitedMs) => begun.push(`${name}${waitedMs > 0 ? `, after ${waitedMs}` : ''}`));
   for (const name of ['first', 'second', 'third']) take(name);
   now = 100;
   for (const name of ['fourth', 'fifth']) take(name);
   await turn();
-  expect(begun).toEqual(['first', 'second, late', 'fifth']);
+  expect(begun).toEqual(['first', 'second, after 100', 'fifth']);
   await turn();
-  expect(begun).toEqual(['first', 'second, late', 'fifth', 'third, late', 'fourth']);
+  expect(begun).toEqual(['first', 'second, after 100', 'fifth', 'third, after 100', 'fourth']);
 });
 
 test('however many wait, those that are late are through in a number of turns that doesn\'t grow with them', async () => {
   const intake = made(1);
   let late = 0;
-  for (let number = 0; number < 5000; number++) intake.take((isLate) => { late += Number(isLate); });
+  for (let number = 0; number < 5000; number++) intake.take((waitedMs) => { late += Number(waitedMs > 0); });
   now = 100;
   for (let turns = 0; intake.size > 0; turns++) {
     if (turns > 64 * 8) throw new Error(`${intake.size} still wait`);
