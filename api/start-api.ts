@@ -32,7 +32,6 @@ import { Admission, Slot } from './call/admission.js';
 import { CallService } from './call/call-service.js';
 import type { Context } from './context.js';
 import { CallDoor } from './http/call-door.js';
-import { Intake } from './http/intake.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
@@ -106,9 +105,6 @@ const OAUTH_TIMEOUT_MS = 15_000;
 /** What people see on an authorization server's consent page. */
 const CLIENT_NAME = 'Fairlead';
 const LOOKS_PER_MINUTE = 120;
-/** With everything around them these take some three milliseconds. */
-const REQUESTS_A_TURN = 8;
-const LATE_MS = 250;
 const LIVE_GAP_MS = 250;
 const LIVE_POLL_MS = 5_000;
 const LIVE_CALL_POLL_MS = 1_000;
@@ -212,13 +208,12 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     new ToolCallLiveResolver(),
   ]);
 
-  const intake = new Intake({ perTurn: REQUESTS_A_TURN, lateMs: LATE_MS, clock });
   const admission = new Admission({
-    ...config.calls, clock, random: Math.random, unread: () => intake.size,
+    ...config.calls, clock, random: Math.random,
     onFlood: () => logger.warn(config.calls, 'more calls come in than this process can do: some are refused with OVERLOADED, and fairlead_calls_shed_total counts them'),
   });
-  const admit = (context: Context, waitedMs: number): Slot | Promise<Slot | null> => {
-    const entered = admission.enter(context.principal, context.signal, waitedMs);
+  const admit = (context: Context): Slot | Promise<Slot | null> => {
+    const entered = admission.enter(context.principal, context.signal);
     const noted = (slot: Slot): Slot => context.slot = slot;
     return entered instanceof Slot ? noted(entered) : entered.then((slot) => slot && noted(slot));
   };
@@ -234,7 +229,6 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       return Object.assign(context, { renew: async () => { context.principal = await authenticate(bearer); } });
     },
     calls: { door: new CallDoor(schema, Math.random), enter: admit },
-    intake,
     sockets: new LiveServer({ schema, introspection: config.introspection, limits: LIVE_LIMITS, logger, authenticate, context: contextOf }),
     host: config.host,
     port: config.port,

@@ -13,22 +13,17 @@ export interface AdmissionOptions {
   random: () => number;
   /** How long a call that is too many is held before it is refused, in milliseconds and on average; 250 unless it is said. */
   holdMs?: number;
-  /** Requests that wait before they are read; none unless it is said. Calls or not, they count as too many. */
-  unread?: () => number;
   /** Called when a flood begins. */
   onFlood?: () => void;
 }
 
 interface Waiting {
-  caller: string;
   signal: AbortSignal;
   settle: (slot: Slot | null) => void;
   timer?: NodeJS.Timeout;
 }
 
 const HOLD_MS = 250;
-/** In a flood, who has waited unread for longer isn't new. */
-const STALE_MS = 20;
 /** It counts as a flood until nothing was too much for so long. */
 const FLOOD_MS = 1_000;
 /** So many times as many as work at once may wait their turn. */
@@ -52,8 +47,6 @@ export class Admission {
   readonly #queue = new FairQueue<Waiting>();
   /** In the order in which they became too many. */
   readonly #held = new Set<Waiting>();
-  /** Calls that have begun and not ended, by caller; those that wait for their server, too. */
-  readonly #begun = new Map<string, number>();
   #busy = 0;
   #floodUntil = -Infinity;
 
@@ -66,18 +59,12 @@ export class Admission {
     return { busy: this.#busy, waiting: this.#queue.size, held: this.#held.size };
   }
 
-  /**
-   * A slot, now or when there is one; null for a call that is refused, or whose caller has gone. In a flood, one that has waited unread is no longer new: it is held for the rest of the time, and refused, unless its
-   * caller has no other that has begun or waits.
-   */
-  enter(principal: Principal, signal: AbortSignal, waitedMs = 0): Slot | Promise<Slot | null> {
+  /** A slot, now or when there is one; null for a call that is refused, or whose caller has gone. */
+  enter(principal: Principal, signal: AbortSignal): Slot | Promise<Slot | null> {
     const { atOnce } = this.#options;
-    const [team, caller] = [teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`];
-    this.#noteFlood();
-    if (waitedMs > STALE_MS && this.#flooded && (this.#begun.has(caller) || this.#queue.has(team, caller))) return new Promise((settle) => this.#hold({ caller, signal, settle }, waitedMs));
-    if (this.#busy < atOnce) return this.#occupy(caller);
+    if (this.#busy < atOnce) return this.#occupy();
     return new Promise((settle) => {
-      this.#queue.push(team, caller, { caller, signal, settle });
+      this.#queue.push(teamOf(principal), principal.tokenId ?? `${principal.local} ${principal.subject}`, { signal, settle });
       while (this.#queue.size > (this.#flooded ? atOnce : atOnce * WAITING)) this.#hold(this.#queue.crowdedOut()!);
     });
   }
@@ -86,20 +73,15 @@ export class Admission {
     return this.#options.clock() < this.#floodUntil;
   }
 
-  #hold(waiting: Waiting, waitedMs = 0): void {
-    const { burst, random, holdMs = HOLD_MS } = this.#options;
+  #hold(waiting: Waiting): void {
+    const { burst, clock, random, holdMs = HOLD_MS, onFlood } = this.#options;
     // Not all for as long: who came together would come back together, and be too many again.
-    waiting.timer = setTimeout(() => this.#refuse(waiting), Math.max(0, holdMs * (0.4 + 1.2 * random()) - waitedMs)).unref();
+    waiting.timer = setTimeout(() => this.#refuse(waiting), holdMs * (0.4 + 1.2 * random())).unref();
     this.#held.add(waiting);
-    this.#noteFlood();
-    if (this.#held.size > burst * HELD_BURSTS) this.#refuse(this.#held.values().next().value!);
-  }
-
-  #noteFlood(): void {
-    const { burst, clock, onFlood, unread } = this.#options;
-    if (this.#held.size + (unread?.() ?? 0) <= burst) return;
+    if (this.#held.size <= burst) return;
     if (!this.#flooded) onFlood?.();
     this.#floodUntil = clock() + FLOOD_MS;
+    if (this.#held.size > burst * HELD_BURSTS) this.#refuse(this.#held.values().next().value!);
   }
 
   #refuse(waiting: Waiting): void {
@@ -112,20 +94,14 @@ export class Admission {
     return waiting;
   }
 
-  #occupy(caller: string): Slot {
+  #occupy(): Slot {
     this.#busy += 1;
-    this.#begun.set(caller, (this.#begun.get(caller) ?? 0) + 1);
     return new Slot({
       freed: () => {
         this.#busy -= 1;
         this.#letIn();
       },
       taken: () => { this.#busy += 1; },
-      ended: () => {
-        const left = this.#begun.get(caller)! - 1;
-        if (left > 0) this.#begun.set(caller, left);
-        else this.#begun.delete(caller);
-      },
     });
   }
 
@@ -133,7 +109,7 @@ export class Admission {
     while (this.#busy < this.#options.atOnce) {
       const next = this.#queue.next(this.#held.size > 0 ? 'NEWEST' : 'OLDEST') ?? this.#heldNext();
       if (next === null) return;
-      next.settle(next.signal.aborted ? null : this.#occupy(next.caller));
+      next.settle(next.signal.aborted ? null : this.#occupy());
     }
   }
 
@@ -154,7 +130,7 @@ export class Slot {
   #state: 'WORKING' | 'AWAY' | 'DONE' = 'WORKING';
   #begun = false;
 
-  constructor(private readonly on: { freed: () => void; taken: () => void; ended: () => void }) {}
+  constructor(private readonly on: { freed: () => void; taken: () => void }) {}
 
   /** A call has begun, and will release it: it may outlive the request. */
   begin(): void {
@@ -195,9 +171,7 @@ export class Slot {
   /** It is over. */
   release(): void {
     const before = this.#state;
-    if (before === 'DONE') return;
     this.#state = 'DONE';
-    this.on.ended();
     if (before === 'WORKING') this.on.freed();
   }
 }

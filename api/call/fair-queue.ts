@@ -16,11 +16,6 @@ export class FairQueue<T> {
     return this.#size;
   }
 
-  /** Whether this caller has any that waits. */
-  has(teamId: string, callerId: string): boolean {
-    return this.#teams.get(teamId)?.callers.has(callerId) === true;
-  }
-
   push(teamId: string, callerId: string, item: T): void {
     let team = this.#teams.get(teamId);
     if (team === undefined) this.#teams.set(teamId, team = { size: 0, callers: new Map() });

@@ -5,8 +5,8 @@ import type { UserError } from '../graphql/user-error.type.js';
 /** Lets calls of tools in: as many as there is room for. */
 export interface CallGate<C> {
   door: CallDoor;
-  /** One that may be made, now or when there is room; null for one that is refused. It has waited unread for `waitedMs`. */
-  enter: (context: C, waitedMs: number) => Admitted | Promise<Admitted | null>;
+  /** One that may be made, now or when there is room; null for one that is refused. */
+  enter: (context: C) => Admitted | Promise<Admitted | null>;
 }
 
 /** A call that was let in. */

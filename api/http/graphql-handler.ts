@@ -43,7 +43,7 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
       return whole.call(this, request, reply);
     };
     if (gate === undefined || !gate.door.isCall(asked)) return execute();
-    const entered = gate.enter(contextValue, request.frame.waitedMs ?? 0);
+    const entered = gate.enter(contextValue);
     const admitted = entered instanceof Promise ? await entered : entered;
     if (admitted === null) {
       request.frame.shed = true;

@@ -7,8 +7,6 @@ export interface RequestFrame {
   operation: string | null;
   /** The client's own name for its operation: for logs only, never a metric label. */
   operationName: string | null;
-  /** How long the request waited unread, since too many came in, in milliseconds. */
-  waitedMs?: number;
   /** True for a call that was refused because too many came in: those are counted, and not logged one by one. */
   shed?: boolean;
   /** True once a GraphQL answer with errors was made. */

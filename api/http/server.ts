@@ -15,7 +15,7 @@ import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer
 import { addExplorer } from './explorer.js';
 import { graphqlHandler } from './graphql-handler.js';
 import type { CallGate } from './call-door.js';
-import type { Intake } from './intake.js';
+import { Intake } from './intake.js';
 import { parseJsonBody } from './json-body.js';
 import { HttpMetrics } from './metrics.js';
 import { addProbes, PROBE_PATHS } from './probes.js';
@@ -61,8 +61,6 @@ export interface HttpServerOptions<C extends BaseContext> {
   addRoutes?: (scope: FastifyInstance) => void;
   /** Holds calls of tools back when too many come in; without it none are. */
   calls?: CallGate<C>;
-  /** Where new requests wait when too many come in at a time, the probes apart; without it none do. */
-  intake?: Intake;
   /** Takes WebSockets at `/graphql`, those that come from an accepted Host and Origin. Without it there are none. */
   sockets?: UpgradeHandler;
 }
@@ -104,6 +102,7 @@ declare module 'fastify' {
 export async function createHttpServer<C extends BaseContext>(options: HttpServerOptions<C>): Promise<HttpServer> {
   const { logger } = options;
   const frames = new RequestFrames();
+  const intake = new Intake(REQUESTS_A_TURN);
   const mask = errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger });
   const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, formatError: mask, logger, door: options.calls?.door });
   await apollo.start();
@@ -126,21 +125,13 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     state.guard = new RequestGuard({ publicUrl: state.url, port: state.port, localMode: options.localMode, corsOrigins: options.corsOrigins });
   });
 
-  const begin = (request: FastifyRequest, done: () => void): void => {
-    if (options.intake === undefined) return done();
-    options.intake.take((waitedMs) => {
-      request.frame.waitedMs = waitedMs;
-      // Nobody is told when it was gone already.
-      if (!request.raw.socket.destroyed) done();
-    });
-  };
   app.decorateRequest('frame', null as unknown as RequestFrame);
   app.addHook('onRequest', (request, reply, done) => {
     request.frame = { requestId: request.id, operation: null, operationName: null, failed: false };
     reply.header('x-request-id', request.id);
     setSecurityHeaders(reply);
     if (PROBE_PATHS.has(request.url)) done();
-    else if (admit(request, reply, state.guard)) begin(request, done);
+    else if (admit(request, reply, state.guard)) intake.take(() => { if (!request.raw.socket.destroyed) done(); });
   });
   // As late as this: a request that was running when closing began would else leave its connection open, and hold the end up.
   app.addHook('onSend', (_request, reply, payload, done) => {
@@ -197,6 +188,8 @@ function noSchemas(): never {
   throw new InvariantBroken('a route has a schema, and there is no compiler for it');
 }
 
+/** Some ten milliseconds of work: no crowd holds up what is under way, or a probe, for longer, and a flood as admission sees it comes through whole. */
+const REQUESTS_A_TURN = 64;
 /** Connections that the system may hold for us until we take them; it has a bound of its own. Beyond it a client tries again after a second: a probe that comes with a crowd would be late. */
 const BACKLOG = 4096;
 

@@ -130,22 +130,6 @@ describe('admission', () => {
     expect([other.slot, stranger.slot]).toEqual([expect.any(Slot), expect.any(Slot)]);
   });
 
-  test('in a flood, what waited unread isn\'t worked on, unless its caller has nothing else; otherwise it is a call like others', async () => {
-    let unread = 0;
-    const admission = new Admission({ atOnce: 2, burst: 4, random: Math.random, clock: () => now, unread: () => unread, onFlood: () => { floods += 1; } });
-    const late = (who: Principal) => Promise.resolve(admission.enter(who, here, 1000));
-    const working = admission.enter(ada, here) as Slot;
-    const another = await late(ada);
-    expect([another, floods]).toEqual([expect.any(Slot), 0]);
-    another!.answered();
-    unread = 5;
-    expect([await late(ada), floods]).toEqual([null, 1]);
-    const modest = await late(somebody('bob'));
-    expect(modest).toBeInstanceOf(Slot);
-    for (const slot of [working, modest!]) slot.answered();
-    expect(await late(ada)).toBeInstanceOf(Slot);
-  });
-
   test('who waits for their server makes room, and comes back however many work', async () => {
     const admission = made(1, 4);
     const slow = admission.enter(ada, here) as Slot;
