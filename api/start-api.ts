@@ -35,7 +35,7 @@ import { CallDoor } from './http/call-door.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
 import { bearerOf } from './identity/bearer.js';
-import { OidcVerifier } from './identity/oidc-verifier.js';
+import type { OidcOptions, OidcVerifier } from './identity/oidc-verifier.js';
 import { LIVE_LIMITS } from './live/limits.js';
 import { LiveServer } from './live/live-server.js';
 import { LiveStreams } from './live/live-streams.js';
@@ -162,7 +162,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
       .catch((error: unknown) => logger.warn({ err: error, kind, id }, 'an object could not be made due after a call')),
   });
 
-  const oidc = config.oidc === null ? null : new OidcVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
+  const oidc = config.oidc === null ? null : await createVerifier({ ...config.oidc, clockToleranceSeconds: 30, fetch: globalThis.fetch, logger, now: () => Date.now() });
   const authenticator = new Authenticator({ store, oidc, logger, now });
   const live: LiveStreams = new LiveStreams({ store, calls, logger, gapMs: LIVE_GAP_MS, pollMs: LIVE_POLL_MS, callPollMs: LIVE_CALL_POLL_MS });
   const connected = listenerGauge(metrics, 'api');
@@ -282,4 +282,10 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     throw error;
   }
   return { url: server.url, metrics, ownPorts: [server.port, ...(metricsServer === null ? [] : [metricsServer.port])], stop };
+}
+
+/** Loaded where it is configured: with its library it takes four mebibytes. */
+async function createVerifier(options: OidcOptions): Promise<OidcVerifier> {
+  const { OidcVerifier: Verifier } = await import('./identity/oidc-verifier.js');
+  return new Verifier(options);
 }

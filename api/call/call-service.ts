@@ -36,6 +36,7 @@ import { newRecord } from './new-record.js';
 import { ProgressNotes } from './progress-notes.js';
 import { Records } from './records.js';
 import { refusal, type About } from './refusal.js';
+import { Refusals } from './refusals.js';
 import { RouteFinder, Routes, type EnrollLink, type Route } from './route.js';
 import { RunningCalls } from './running-calls.js';
 import { SchemaChecks } from './schema-checks.js';
@@ -106,6 +107,7 @@ export class CallService {
   readonly #log: CallLog;
   readonly #reservations: CallReservations;
   readonly #records: Records;
+  readonly #refusals: Refusals;
   readonly #views: CallViews;
   readonly #idempotency: Idempotency;
   readonly #kept: KeptContent;
@@ -131,6 +133,7 @@ export class CallService {
     this.#log = new CallLog(databaseUrl);
     this.#reservations = new CallReservations(databaseUrl);
     this.#records = new Records({ write: (calls, awaited) => this.#log.write(calls, awaited), logger, lingerMs: LINGER_MS });
+    this.#refusals = new Refusals((events) => store.audit.appendAll(events));
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, store.approvals, this.#kept);
     this.#idempotency = new Idempotency(this.#reservations, vault);
@@ -216,7 +219,7 @@ export class CallService {
     try {
       return await this.#call(request, about);
     } catch (error) {
-      if (error instanceof UserFault) await this.#options.store.audit.append(refusal(request, about, error));
+      if (error instanceof UserFault) await this.#refusals.append(refusal(request, about, error));
       throw error;
     }
   }

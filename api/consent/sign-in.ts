@@ -4,7 +4,7 @@ import type { Logger } from '#core/log.js';
 import { clientAuthentication } from '#core/oauth/client-authentication.js';
 import { claimText, subjectOf, verifiedEmail } from '../identity/claims.js';
 import { IdentityFault } from '../identity/identity-fault.js';
-import { isTrustworthyUrl } from '../identity/issuer-keys.js';
+import { isTrustworthyUrl } from '../identity/trustworthy-url.js';
 
 /** Our client at the OIDC issuer that people sign in with. */
 export interface SignInOptions {

@@ -5,6 +5,7 @@ import type { BaseContext } from '@apollo/server';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type { Registry } from 'prom-client';
+import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import type { Readiness } from '#core/metrics.js';
 import { errorFormatter } from '../graphql/errors.js';
@@ -14,6 +15,7 @@ import { faultOf, HOST_REFUSED, ORIGIN_REFUSED, sendFault } from './error-answer
 import { addExplorer } from './explorer.js';
 import { graphqlHandler } from './graphql-handler.js';
 import type { CallGate } from './call-door.js';
+import { Intake } from './intake.js';
 import { parseJsonBody } from './json-body.js';
 import { HttpMetrics } from './metrics.js';
 import { addProbes, PROBE_PATHS } from './probes.js';
@@ -100,11 +102,13 @@ declare module 'fastify' {
 export async function createHttpServer<C extends BaseContext>(options: HttpServerOptions<C>): Promise<HttpServer> {
   const { logger } = options;
   const frames = new RequestFrames();
+  const intake = new Intake(REQUESTS_A_TURN);
   const mask = errorFormatter({ requestId: () => frames.current()?.requestId ?? 'none', logger });
   const apollo = createApollo<C>({ schema: options.schema, introspection: options.introspection, frames, formatError: mask, logger, door: options.calls?.door });
   await apollo.start();
   const app = Fastify({
     logger: false,
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     bodyLimit: options.bodyLimit,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
@@ -126,7 +130,8 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     request.frame = { requestId: request.id, operation: null, operationName: null, failed: false };
     reply.header('x-request-id', request.id);
     setSecurityHeaders(reply);
-    if (PROBE_PATHS.has(request.url) || admit(request, reply, state.guard)) done();
+    if (PROBE_PATHS.has(request.url)) done();
+    else if (admit(request, reply, state.guard)) intake.take(() => { if (!request.raw.socket.destroyed) done(); });
   });
   // As late as this: a request that was running when closing began would else leave its connection open, and hold the end up.
   app.addHook('onSend', (_request, reply, payload, done) => {
@@ -167,7 +172,7 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
   return {
     get url() { return state.url; },
     get port() { return state.port; },
-    listen: async () => void await app.listen({ host: options.host, port: options.port }),
+    listen: async () => void await app.listen({ host: options.host, port: options.port, backlog: BACKLOG }),
     close: async (graceMs) => {
       state.closing = true;
       await sockets?.close();
@@ -177,6 +182,16 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
     },
   };
 }
+
+/** No route has a schema. Without being told, Fastify loads two compilers for them. */
+function noSchemas(): never {
+  throw new InvariantBroken('a route has a schema, and there is no compiler for it');
+}
+
+/** Some ten milliseconds of work: no crowd holds up what is under way, or a probe, for longer, and a flood as admission sees it comes through whole. */
+const REQUESTS_A_TURN = 64;
+/** Connections that the system may hold for us until we take them; it has a bound of its own. Beyond it a client tries again after a second: a probe that comes with a crowd would be late. */
+const BACKLOG = 4096;
 
 /** What is as long as a token of ours: links to a consent page hold one, and they aren't for the log. */
 const SECRET_IN_PATH = /[A-Za-z0-9_-]{32,}/g;

@@ -26,6 +26,11 @@ export interface AuthenticatorOptions {
   now: () => Date;
 }
 
+interface Found {
+  principal: Principal;
+  expiresAt: Date | null;
+}
+
 interface Remembered {
   principal: Principal;
   until: number;
@@ -37,6 +42,8 @@ interface Remembered {
  */
 export class Authenticator {
   readonly #remembered = new Map<string, Remembered>();
+  /** Answers that are on their way, for whoever asks the same meanwhile: a crowd with one token costs one look-up. */
+  readonly #asked = new Map<string, Promise<Found>>();
   readonly #used = new Set<string>();
   readonly #toucher: NodeJS.Timeout;
   #remembering = false;
@@ -57,6 +64,7 @@ export class Authenticator {
   forget(): void {
     this.#generation += 1;
     this.#remembered.clear();
+    this.#asked.clear();
   }
 
   /** Throws {@link IdentityFault}. */
@@ -70,7 +78,7 @@ export class Authenticator {
       return known.principal;
     }
     const generation = this.#generation;
-    const { principal, expiresAt } = isFairleadToken(bearer) ? await this.#byToken(bearer) : await this.#byIssuer(bearer);
+    const { principal, expiresAt } = await this.#find(key, bearer);
     this.#note(principal);
     if (this.#remembering && generation === this.#generation) {
       if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
@@ -85,7 +93,21 @@ export class Authenticator {
     await this.#touch();
   }
 
-  async #byToken(bearer: string): Promise<{ principal: Principal; expiresAt: Date | null }> {
+  /** While changes aren't heard of, everybody asks anew: an answer that is on its way may have been read before one. */
+  #find(key: string, bearer: string): Promise<Found> {
+    const asked = this.#asked.get(key);
+    if (asked !== undefined) return asked;
+    const found = isFairleadToken(bearer) ? this.#byToken(bearer) : this.#byIssuer(bearer);
+    if (!this.#remembering) return found;
+    this.#asked.set(key, found);
+    const settled = (): void => {
+      if (this.#asked.get(key) === found) this.#asked.delete(key);
+    };
+    found.then(settled, settled);
+    return found;
+  }
+
+  async #byToken(bearer: string): Promise<Found> {
     const { store } = this.options;
     const token = await store.tokens.byHash(parseToken(bearer).hash);
     const refused = (message: string) => new IdentityFault('UNAUTHENTICATED', message, { internal: 'token' });
@@ -112,7 +134,7 @@ export class Authenticator {
     return { principal, expiresAt: token.expiresAt };
   }
 
-  async #byIssuer(bearer: string): Promise<{ principal: Principal; expiresAt: Date }> {
+  async #byIssuer(bearer: string): Promise<Found> {
     const { store, oidc } = this.options;
     if (oidc === null) throw new IdentityFault('UNAUTHENTICATED', 'This installation takes Fairlead tokens (flt_…) only.', { internal: 'no issuer configured' });
     const identity = await oidc.verify(bearer);

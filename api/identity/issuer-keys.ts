@@ -1,6 +1,7 @@
 import { createLocalJWKSet, errors, type FlattenedJWSInput, type JSONWebKeySet, type JWSHeaderParameters } from 'jose';
 import type { Logger } from '#core/log.js';
 import { IdentityFault } from './identity-fault.js';
+import { isTrustworthyUrl } from './trustworthy-url.js';
 
 /** How the keys of an issuer are fetched. */
 export interface IssuerKeysOptions {
@@ -19,13 +20,6 @@ const MAX_AGE_MS = 10 * 60_000;
 const COOL_DOWN_MS = 5_000;
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 512 * 1024;
-
-/** True for an address that keys may come from: HTTPS, or plain HTTP on loopback (development). */
-export function isTrustworthyUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname));
-}
 
 /**
  * The public keys of one OIDC issuer: discovered, cached, and fetched anew when they are old or a token names an unknown one (rotation).

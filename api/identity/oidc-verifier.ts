@@ -4,7 +4,8 @@ import type { Logger } from '#core/log.js';
 import { claimText, subjectOf, verifiedEmail } from './claims.js';
 import { grantsOf, type Grant, type GroupRole } from './group-roles.js';
 import { IdentityFault } from './identity-fault.js';
-import { IssuerKeys, isTrustworthyUrl } from './issuer-keys.js';
+import { IssuerKeys } from './issuer-keys.js';
+import { isTrustworthyUrl } from './trustworthy-url.js';
 
 /** How access tokens of an OIDC issuer are checked and read. */
 export interface OidcOptions {

@@ -11,7 +11,13 @@ export class AuditTrail {
   constructor(private readonly manager: EntityManager) {}
 
   async append(event: NewAuditEvent): Promise<void> {
-    await this.manager.insert(AuditEvent, { ...event, id: newId(), occurredAt: new Date() });
+    await this.appendAll([event]);
+  }
+
+  /** All of them or none, in one statement. */
+  async appendAll(events: readonly NewAuditEvent[]): Promise<void> {
+    const occurredAt = new Date();
+    await this.manager.insert(AuditEvent, events.map((event) => ({ ...event, id: newId(), occurredAt })));
   }
 
   /** Newest first. */
