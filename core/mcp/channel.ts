@@ -21,8 +21,7 @@ export interface ChannelOptions {
   /** The credential's headers: sent with every request, shown to nobody. */
   credential: Readonly<Record<string, string>>;
   era: Era;
-  /** Null before it is agreed upon, which it is with the answer to `initialize`. */
-  protocolVersion: string | null;
+  protocolVersion: string;
   sessionId: string | null;
   clientInfo: ClientInfo;
   /** Parses an answer once and without loss. */
@@ -57,18 +56,16 @@ const ASIDE_MAX_BYTES = 64 * 1024;
  * https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
  */
 export class Channel {
-  #nextId: number;
+  #nextId = 1;
   readonly #asides = new Set<Promise<void>>();
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(readonly options: ChannelOptions) {
-    // `initialize` belongs to the session that it begins, and no id may come twice in one.
-    this.#nextId = options.protocolVersion === null ? 0 : 1;
     this.#headers = {
       ...options.credential,
       'Content-Type': 'application/json',
       'Accept': 'application/json, text/event-stream',
-      ...(options.protocolVersion === null ? {} : { 'MCP-Protocol-Version': options.protocolVersion }),
+      'MCP-Protocol-Version': options.protocolVersion,
       ...(options.sessionId === null ? {} : { 'Mcp-Session-Id': options.sessionId }),
     };
   }
@@ -85,8 +82,8 @@ export class Channel {
       const response = await this.#post(this.#body(id, request), this.#requestHeaders(request), request);
       return await this.#answer(response, id, request, deadline);
     } catch (error) {
-      // Legacy servers don't take a closed connection for a cancellation; modern ones do. `initialize` can't be cancelled.
-      if (this.options.era === 'LEGACY' && this.options.protocolVersion !== null && givenUp(error)) this.notify('notifications/cancelled', { requestId: id, reason: 'The caller gave up waiting.' });
+      // Legacy servers don't take a closed connection for a cancellation; modern ones do.
+      if (this.options.era === 'LEGACY' && givenUp(error)) this.notify('notifications/cancelled', { requestId: id, reason: 'The caller gave up waiting.' });
       throw error;
     }
   }
@@ -94,13 +91,6 @@ export class Channel {
   /** Sends a notification without waiting for it; failures don't matter. {@link settle} waits for it. */
   notify(method: string, params: Record<string, unknown>): void {
     this.#aside(JSON.stringify({ jsonrpc: '2.0', method, params }));
-  }
-
-  /** Sends a notification, and waits until the server has taken it. @throws as {@link request} does */
-  async tell(method: string, bounds: Pick<RpcRequest, 'timeoutMs' | 'maxBytes' | 'signal'>): Promise<void> {
-    const response = await this.#post(JSON.stringify({ jsonrpc: '2.0', method }), { ...this.#headers }, bounds);
-    if (response.status >= 300) throw await this.#refusal(response, mediaType(response), method);
-    await response.discard();
   }
 
   /** Ends the session at the server, if there is one: best effort, bounded, never throws. */

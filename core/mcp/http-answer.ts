@@ -11,12 +11,12 @@ export async function bodyText(response: EgressResponse): Promise<string> {
 }
 
 /** The content type without parameters, in lower case. https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 */
-export function mediaType(response: Pick<EgressResponse, 'headers'>): string | null {
+export function mediaType(response: EgressResponse): string | null {
   return headerOf(response, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? null;
 }
 
 /** A header's value by its lower-case name; several fields are joined. */
-export function headerOf(response: Pick<EgressResponse, 'headers'>, name: string): string | null {
+export function headerOf(response: EgressResponse, name: string): string | null {
   const value = response.headers[name];
   return (Array.isArray(value) ? value.join(', ') : value) ?? null;
 }

@@ -1,12 +1,13 @@
 import type { Egress } from '../egress/egress.js';
 import { PeerFault, plainPeer } from '../errors.js';
-import type { ClientInfo } from './channel.js';
+import { Channel, type ClientInfo } from './channel.js';
 import { EraCache } from './era-cache.js';
 import { SessionForgotten } from './faults.js';
-import { shakeHands } from './handshake.js';
+import { discover, initialize } from './handshake.js';
 import { LegacySession } from './legacy-session.js';
 import { ModernSession } from './modern-session.js';
 import { redactor } from './redaction.js';
+import { SdkFetch } from './sdk-fetch.js';
 import { CallCancelled, type Era, type McpSession } from './session.js';
 import { callTool } from './tool-call.js';
 import type { ToolCaller } from './tool-caller.js';
@@ -83,7 +84,16 @@ export class SessionOpener {
     const { egress, clientInfo, parse, clock = () => performance.now(), toolCaller = callTool } = this.options;
     if (timeoutMs <= 0) throw new PeerFault('TIMEOUT', 'The server did not answer in time.', { sent: 'NOTHING' });
     const redact = redactor(headers);
-    const { channel, ...shake } = await shakeHands(era, { egress, url, credential: headers, clientInfo, parse, redact, clock, timeoutMs, signal });
+    const http = new SdkFetch({ egress, url, credential: headers, timeoutMs, signal, redact });
+    let shake;
+    try {
+      shake = await (era === 'MODERN' ? discover : initialize)(http, url, clientInfo, timeoutMs);
+    } catch (error) {
+      throw http.fault(error);
+    }
+    const channel = new Channel({
+      egress, url: http.url, credential: headers, era, protocolVersion: shake.protocolVersion, sessionId: shake.sessionId, clientInfo, parse, redact, clock,
+    });
     // Redacted before it is cut: half a credential is no longer recognised.
     const server = shake.server === null ? null : { name: plainPeer(redact(shake.server.name), MAX_SERVER_NAME), version: plainPeer(redact(shake.server.version), MAX_SERVER_NAME) };
     const facts = { era, protocolVersion: shake.protocolVersion, server };

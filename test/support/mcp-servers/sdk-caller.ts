@@ -4,15 +4,11 @@ import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextp
 import type { Egress } from '#core/egress/egress.js';
 import { PeerFault } from '#core/errors.js';
 import type { Channel } from '#core/mcp/channel.js';
+import { NO_VALIDATION } from '#core/mcp/handshake.js';
+import { SdkFetch } from '#core/mcp/sdk-fetch.js';
 import { CallCancelled, type RawToolResult, type ToolCall } from '#core/mcp/session.js';
 import { toolResult } from '#core/mcp/tool-call.js';
 import type { ToolCaller } from '#core/mcp/tool-caller.js';
-import { SdkFetch } from './sdk-fetch.js';
-
-/** Schemas are the server's choice, and compiling them costs seconds: the SDKs get a validator that does nothing. */
-const NO_VALIDATION = {
-  getValidator: () => (input: unknown) => ({ valid: true as const, data: input as never, errorMessage: undefined }),
-};
 
 /** Calls tools with the SDKs' own clients on the session that is there, so that a specification can run over the hot path and over them. */
 export function sdkCaller(egress: Egress): ToolCaller {
@@ -35,7 +31,7 @@ async function callLegacy(channel: Channel, http: SdkFetch, call: ToolCall): Pro
   const transport = new LegacyTransport(new URL(url), { fetch: http.fetch, sessionId: sessionId ?? '' });
   const client = new LegacyClient(clientInfo, { jsonSchemaValidator: NO_VALIDATION });
   await client.connect(transport);
-  transport.setProtocolVersion(protocolVersion!);
+  transport.setProtocolVersion(protocolVersion);
   try {
     return await client.callTool({ name: call.name, arguments: call.arguments }, undefined, options(call));
   } finally {
@@ -46,7 +42,7 @@ async function callLegacy(channel: Channel, http: SdkFetch, call: ToolCall): Pro
 async function callModern(channel: Channel, http: SdkFetch, call: ToolCall): Promise<Record<string, unknown>> {
   const { url, protocolVersion, clientInfo } = channel.options;
   const client = new ModernClient(clientInfo, { jsonSchemaValidator: NO_VALIDATION, inputRequired: { autoFulfill: false } });
-  const discover = { supportedVersions: [protocolVersion!], capabilities: { tools: {} }, resultType: 'complete' as const, ttlMs: 0, cacheScope: 'private' as const };
+  const discover = { supportedVersions: [protocolVersion], capabilities: { tools: {} }, resultType: 'complete' as const, ttlMs: 0, cacheScope: 'private' as const };
   await client.connect(new ModernTransport(new URL(url), { fetch: http.fetch }), { prior: { kind: 'modern', discover } });
   try {
     if (call.traits !== undefined && call.traits.headerParams.length > 0) await client.listTools();

@@ -1,9 +1,9 @@
 import { ReadableStream } from 'node:stream/web';
-import type { Egress } from '#core/egress/egress.js';
-import { EgressError } from '#core/egress/errors.js';
-import { InvariantBroken, PeerFault } from '#core/errors.js';
-import { NotMcpAnswer, rpcFault, statusFault, transportFault, type RpcError } from '#core/mcp/faults.js';
-import { CallCancelled } from '#core/mcp/session.js';
+import type { Egress } from '../egress/egress.js';
+import { EgressError } from '../egress/errors.js';
+import { InvariantBroken, PeerFault } from '../errors.js';
+import { NotMcpAnswer, rpcFault, statusFault, transportFault, type RpcError } from './faults.js';
+import { CallCancelled } from './session.js';
 
 const MAX_BYTES = 1024 * 1024;
 /** https://fetch.spec.whatwg.org/#null-body-status */
