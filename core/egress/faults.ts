@@ -2,11 +2,12 @@ import { EgressError, type EgressCode } from './errors.js';
 
 const UNREACHABLE: readonly string[] = [
   'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'ETIMEDOUT', 'EADDRNOTAVAIL', 'EACCES', 'EPERM', 'EINVAL', 'EMFILE', 'ENFILE',
+  'UND_ERR_CONNECT_TIMEOUT',
 ];
 const BROKEN: readonly string[] = ['ECONNRESET', 'EPIPE', 'ECONNABORTED'];
 
 /**
- * Turns what net and tls throw into an {@link EgressError}.
+ * Turns what undici's connector, net and tls throw into an {@link EgressError}.
  * @param started whether the request's head was handed to the socket; before that, provably nothing was sent
  */
 export function egressFault(error: unknown, started: boolean, secure: boolean, origin: string): EgressError {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Connector, type Connected } from './connector.js';
+import { buildConnector } from 'undici';
 import { EgressError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { egressFault } from './faults.js';
@@ -19,14 +19,15 @@ const SWEEP_MS = 1_000;
 
 /**
  * The way to one origin: a bounded number of keep-alive connections, and a bounded queue in front of them, which a request leaves when its deadline passes. HTTP/1.1 only,
- * one request at a time on a connection: over HTTP/2 one slow stream would share its fate with others. A connection is made with the policy inside;
+ * one request at a time on a connection: over HTTP/2 one slow stream would share its fate with others. A connection is made by undici's connector, with the policy inside;
  * what goes over it is ours ([ADR 27](../../docs/adr/0027-a-send-of-our-own.md)).
  */
 export class Lane {
   readonly #origin: string;
   readonly #secure: boolean;
   readonly #limits: LaneLimits;
-  readonly #dial: (connected: Connected) => void;
+  readonly #connector: buildConnector.connector;
+  readonly #target: buildConnector.Options;
   readonly #onIdle: () => void;
   readonly #closing = new AbortController();
   readonly #waiting = new Map<Exchange, RequestBytes>();
@@ -44,7 +45,8 @@ export class Lane {
     this.#secure = destination.secure;
     this.#limits = limits;
     this.#onIdle = onIdle;
-    this.#dial = guarded(policy, destination, resolve, this.#closing.signal);
+    this.#connector = guardedConnector(policy, destination, resolve, this.#closing.signal);
+    this.#target = { host: url.host, hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'), protocol: url.protocol, port: url.port };
   }
 
   /** Sends the exchange's request, now or when a connection is free; `BUSY` if too many wait. */
@@ -78,9 +80,12 @@ export class Lane {
   /** A connection belongs to whoever waits for longest when it is there, not to whom it was made for. */
   #connect(): void {
     this.#connecting += 1;
-    this.#dial((error, socket) => {
+    let done = false;
+    this.#connector(this.#target, (...[error, socket]) => {
+      if (done) return;
+      done = true;
       this.#connecting -= 1;
-      if (socket === null) this.#failOne(error!);
+      if (error !== null) this.#failOne(error);
       else this.#open(socket);
     });
   }
@@ -160,11 +165,15 @@ export class Lane {
   }
 }
 
-/** A connector, with the policy inside: Node asks no look-up for literal addresses, so those are checked before it. */
-function guarded(policy: EgressPolicy, destination: Destination, resolve: Resolve, closing: AbortSignal): (connected: Connected) => void {
-  const connector = new Connector({ url: destination.url, lookup: guardedLookup(policy, destination, resolve), timeoutMs: CONNECT_TIMEOUT_MS, closing });
-  if (!destination.literal) return (connected) => connector.connect(connected);
-  return (connected) => {
-    admittedAddresses(policy, destination, resolve).then(() => connector.connect(connected), (error: Error) => connected(error, null));
+/** undici's connector, with the policy inside: `net.connect` asks no look-up for literal addresses, so those are checked before it. */
+function guardedConnector(policy: EgressPolicy, destination: Destination, resolve: Resolve, closing: AbortSignal): buildConnector.connector {
+  const lookup = guardedLookup(policy, destination, resolve);
+  const connect = buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup, signal: closing });
+  if (!destination.literal) return connect;
+  return (options, callback) => {
+    admittedAddresses(policy, destination, resolve).then(
+      () => connect(options, callback),
+      (error: Error) => callback(error, null),
+    );
   };
 }
