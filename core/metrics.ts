@@ -1,7 +1,6 @@
-import type { ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { createServer } from './node-http.js';
 
 /** A Prometheus registry with the process's own figures (CPU, memory, event loop, garbage collection). */
 export function createRegistry(): Registry {

@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { STATUS_CODES } from '#core/node-http.js';
 import { faultBody, HOST_REFUSED, ORIGIN_REFUSED, type HttpFault } from './error-answer.js';
 import { requestIdOf } from './request-id.js';
 import type { RequestGuard } from './request-guard.js';

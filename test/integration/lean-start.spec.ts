@@ -6,7 +6,7 @@ import { startMinimal } from '#test/support/mcp-servers/minimal.js';
 const NOTE_LOADED = pathToFileURL(resolve('dist/test/support/programs/note-loaded.js')).href;
 /** Of each, what takes its memory is told in ADR 37. */
 const NEEDLESS = [
-  'undici', 'NativeModule internal/deps/undici/undici', '@kubernetes/client-node', 'jose', '@graphql-yoga/render-graphiql', '@fastify/ajv-compiler',
+  '@kubernetes/client-node', 'jose', '@graphql-yoga/render-graphiql', '@fastify/ajv-compiler',
   '@fastify/fast-json-stringify-compiler', '@opentelemetry/sdk-trace', '@opentelemetry/exporter-trace-otlp-http', 'yaml',
 ];
 
