@@ -35,7 +35,8 @@ const RETRY_AFTER_MS = [500, 600, 700, 800, 900, 1000];
  */
 export class CallDoor {
   readonly #schema: GraphQLSchema;
-  readonly #known = new Map<string, KnownCall>();
+  /** By the document's text, then by the operation's name: a text of two kilobytes that is put together with a name is copied and hashed for each look. */
+  readonly #known = new Map<string, Map<string | null, KnownCall>>();
 
   /**
    * @param schema the whole one; only the types of its mutation are used
@@ -52,20 +53,23 @@ export class CallDoor {
     if (query === undefined || query.length > MAX_LENGTH) return;
     const [field, ...others] = operation.selectionSet.selections;
     if (operation.operation !== 'mutation' || others.length > 0 || field?.kind !== Kind.FIELD || field.name.value !== ROOT_FIELD) return;
-    const key = keyOf(query, operationName);
-    if (this.#known.has(key)) return;
-    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(key, { document, operationName, refusals: hasDirectives(document) ? null : [] });
+    let named = this.#known.get(query);
+    if (named?.has(operationName ?? null) === true) return;
+    if (named === undefined) {
+      if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+      this.#known.set(query, named = new Map());
+    }
+    named.set(operationName ?? null, { document, operationName, refusals: hasDirectives(document) ? null : [] });
   }
 
   /** Whether this is a call of a tool, and nothing else. */
   isCall({ query, operationName }: GraphQLRequest): boolean {
-    return query !== undefined && this.#known.has(keyOf(query, operationName));
+    return query !== undefined && this.#known.get(query)?.has(operationName ?? null) === true;
   }
 
   /** The answer to a call that is refused because of too much at a time, as JSON. Only for what {@link isCall}. */
   refusal({ query, operationName, variables }: GraphQLRequest): string {
-    const known = this.#known.get(keyOf(query!, operationName))!;
+    const known = this.#known.get(query!)!.get(operationName ?? null)!;
     const which = Math.floor(this.random() * RETRY_AFTER_MS.length);
     return known.refusals === null ? this.#refuse(known, variables, which) : known.refusals[which] ??= this.#refuse(known, variables, which);
   }
@@ -78,10 +82,6 @@ export class CallDoor {
     const result = execute({ schema: this.#schema, document, operationName, variableValues, rootValue }) as ExecutionResult;
     return `${JSON.stringify(result)}\n`;
   }
-}
-
-function keyOf(query: string, operationName: string | null | undefined): string {
-  return operationName == null ? query : `${operationName} ${query}`;
 }
 
 function hasDirectives(document: DocumentNode): boolean {

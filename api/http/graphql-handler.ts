@@ -80,8 +80,12 @@ async function send(reply: FastifyReply, { body, http }: GraphQLResponse, { held
     reply.request.frame.failed = true;
     text = JSON.stringify({ errors: [mask(error)], data: null });
   }
-  return reply.code(http.status ?? 200).header('content-type', JSON_TYPE).send(`${text}\n`);
+  text += '\n';
+  return reply.code(http.status ?? 200).header('content-type', JSON_TYPE).send(text.length < LARGE ? text : Buffer.from(text));
 }
+
+/** Characters from which on a text is encoded before it is sent: else Node does so twice, to know its length and to write it. Shorter ones go out with their headers in one piece. */
+const LARGE = 65_536;
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const RESPONSE_TYPE = 'application/graphql-response+json';
