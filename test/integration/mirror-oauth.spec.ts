@@ -142,6 +142,8 @@ describeNeeding('plane', 'a client that a manifest names', () => {
       await secret(namespace, FIRST);
       await crm(namespace, 'crm-6');
       const { status } = await world.when('ConnectionType', namespace, 'crm', 'Ready', 'Ready');
+      // A look that began before would bring the old issuer back until the next one.
+      await world.settled();
       mcp.guard.authorizationServers = [other.issuer];
       await world.api.must('CheckConnectionType', { input: { id: status.id } });
       const moved = await world.when('ConnectionType', namespace, 'crm', 'Synced', 'IssuerChanged');
