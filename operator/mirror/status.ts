@@ -34,22 +34,17 @@ export function typeStatus({ type, status, toolCount, client, discovery, redirec
   const tools = status.toolsSource === null ? undefined : { count: toolCount, ...toolsSince(object, toolCount, status.toolsSyncedAt) };
   return {
     observedGeneration, id: nodeId('ConnectionType', type.id), state, conditions: withStall(statusConditions(status.conditions, generations(pair)), verdict, object),
-    ...(status.protocolVersion !== null && { protocolVersion: shown(status.protocolVersion, 100) }),
-    ...(status.serverName !== null && { server: { name: shown(status.serverName, 1000), ...(status.serverVersion !== null && { version: shown(status.serverVersion, 1000) }) } }),
+    ...(status.protocolVersion !== null && { protocolVersion: status.protocolVersion.slice(0, 100) }),
+    ...(status.serverName !== null && { server: { name: status.serverName.slice(0, 1000), ...(status.serverVersion !== null && { version: status.serverVersion.slice(0, 1000) }) } }),
     ...(tools !== undefined && { tools }),
     ...(type.spec.authMethod === 'OAUTH' && {
       oauth: {
-        ...(discovery !== null && { issuer: shown(discovery.issuer, 2048) }), ...(client !== null && { registrationMethod: client.method }),
-        ...(client?.clientId != null && { clientId: shown(client.clientId, 2048) }), redirectUri,
+        ...(discovery !== null && { issuer: discovery.issuer.slice(0, 2048) }), ...(client !== null && { registrationMethod: client.method }),
+        ...(client?.clientId != null && { clientId: client.clientId.slice(0, 2048) }), redirectUri,
       },
     }),
     ...(state === 'ACTION_REQUIRED' && { action: { label: 'Enter a client ID and secret' } }),
   };
-}
-
-/** What a peer calls itself, as it may stand on a terminal: in whole characters, none of which controls it. */
-function shown(text: string, most: number): string {
-  return text.replace(/\p{Cc}/gu, '').slice(0, most).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** An enrollment with everything that its status shows. */
