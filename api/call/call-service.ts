@@ -1,9 +1,12 @@
 import { InvariantBroken, UserFault } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
+import type { NewAuditEvent } from '#core/store/audit-trail.js';
 import { CallLog } from '#core/store/call-log.js';
 import { CallReservations } from '#core/store/call-reservations.js';
+import { isDataFault } from '#core/store/data-fault.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
+import { Grouped } from '#core/store/grouped.js';
 import { IdSource } from '#core/store/id-source.js';
 import { newId } from '#core/store/ids.js';
 import { Listener } from '#core/store/listener.js';
@@ -36,7 +39,6 @@ import { newRecord } from './new-record.js';
 import { ProgressNotes } from './progress-notes.js';
 import { Records } from './records.js';
 import { refusal, type About } from './refusal.js';
-import { Refusals } from './refusals.js';
 import { RouteFinder, Routes, type EnrollLink, type Route } from './route.js';
 import { RunningCalls } from './running-calls.js';
 import { SchemaChecks } from './schema-checks.js';
@@ -107,7 +109,8 @@ export class CallService {
   readonly #log: CallLog;
   readonly #reservations: CallReservations;
   readonly #records: Records;
-  readonly #refusals: Refusals;
+  /** On the audit trail, each as an event of its own: a program that runs into its limits all the time costs rows then, and not commits, which the calls of others need. */
+  readonly #refusals: Grouped<NewAuditEvent, void>;
   readonly #views: CallViews;
   readonly #idempotency: Idempotency;
   readonly #kept: KeptContent;
@@ -133,7 +136,7 @@ export class CallService {
     this.#log = new CallLog(databaseUrl);
     this.#reservations = new CallReservations(databaseUrl);
     this.#records = new Records({ write: (calls, awaited) => this.#log.write(calls, awaited), logger, lingerMs: LINGER_MS });
-    this.#refusals = new Refusals((events) => store.audit.appendAll(events));
+    this.#refusals = new Grouped({ write: (events) => store.audit.appendAll(events).then(() => []), mark: () => null, isItemFault: isDataFault });
     this.#kept = new KeptContent(vault);
     this.#views = new CallViews(this.#calls, store.approvals, this.#kept);
     this.#idempotency = new Idempotency(this.#reservations, vault);
@@ -219,7 +222,7 @@ export class CallService {
     try {
       return await this.#call(request, about);
     } catch (error) {
-      if (error instanceof UserFault) await this.#refusals.append(refusal(request, about, error));
+      if (error instanceof UserFault) await this.#refusals.add(refusal(request, about, error));
       throw error;
     }
   }
