@@ -1,3 +1,4 @@
+import { ChurningMap } from '#core/churning-map.js';
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
 import { isDataFault } from '#core/store/data-fault.js';
@@ -26,7 +27,7 @@ const LONGEST_RETRY_MS = 2000;
 export class Records {
   readonly #options: RecordsOptions;
   #awaited = new Map<string, Awaited>();
-  #ends = new Map<string, ToolCall>();
+  readonly #ends = new ChurningMap<string, ToolCall>();
   /** Ids that the awaited lane is writing: no end overtakes them, and no two groups wait for each other's rows. */
   #writing: ReadonlySet<string> = new Set();
   #flushing: Promise<void> | null = null;

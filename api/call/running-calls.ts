@@ -1,3 +1,4 @@
+import { ChurningMap } from '#core/churning-map.js';
 import type { ToolCallView } from './call-request.js';
 
 /** One call that this process makes. */
@@ -10,7 +11,7 @@ export interface RunningCall {
 
 /** The calls that this process makes now, by id: to cancel them, to wait for them, and to see them off at the end. */
 export class RunningCalls {
-  readonly #calls = new Map<string, RunningCall>();
+  readonly #calls = new ChurningMap<string, RunningCall>();
 
   get(id: string): RunningCall | undefined {
     return this.#calls.get(id);
