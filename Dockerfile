@@ -8,12 +8,12 @@ WORKDIR /app
 # As the lock file has them. No package's install script runs.
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.image.json ./
+COPY tsconfig.json tsconfig.image.json esbuild.config.js ./
 COPY core core
 COPY api api
 COPY operator operator
 COPY cli cli
-RUN npx tsc --project tsconfig.image.json
+RUN npx tsc --project tsconfig.image.json && node esbuild.config.js
 # Without compilers and test tools, and without what only `fairlead dev` needs: the embedded PostgreSQL, and a Node of our own.
 RUN npm prune --ignore-scripts --omit=dev --omit=optional && rm -rf node_modules/.cache node_modules/.package-lock.json
 ARG SOURCE_DATE_EPOCH=0
@@ -24,7 +24,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 # Root's, and for reading only: nothing is ever written here, nor anywhere else.
 COPY --from=build /app/node_modules node_modules
-COPY --from=build /app/dist dist
+COPY --from=build /app/dist/bundle dist/bundle
 COPY package.json LICENSE ./
 COPY bin bin
 USER 65532:65532

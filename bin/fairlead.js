@@ -7,11 +7,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const main = join(root, 'dist', 'cli', 'main.js');
+const main = join(root, 'dist', 'bundle', 'main.js');
 // How a process that serves is run; docs/measurements.md has the figures. Without these the process takes two to three times the memory and is no faster: V8 lets the heap
 // grow with the machine's memory, its middle compiler holds many functions' graphs at once, and malloc gives each compiling thread an arena of its own.
 const SERVES = ['dev', 'api', 'operator'];
-const LEAN = { flags: ['--max-semi-space-size=8', '--heap-growing-percent=50', '--no-parallel-scavenge', '--no-maglev'], env: { MALLOC_ARENA_MAX: '1' } };
+const LEAN = { flags: ['--max-semi-space-size=8', '--heap-growing-percent=20', '--no-parallel-scavenge', '--no-maglev', '--no-allocation-site-pretenuring'], env: { MALLOC_ARENA_MAX: '1' } };
 const serves = SERVES.includes(process.argv[2]);
 // Some libraries check twice as much without it.
 process.env.NODE_ENV ??= 'production';
@@ -35,7 +35,7 @@ function becomeLean() {
 
 async function run() {
   try {
-    await import('../dist/cli/main.js');
+    await import('../dist/bundle/main.js');
   } catch (error) {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     fail(error.message + '\nThe installation is not complete. Run `npm ci`, then `npm run build`, in ' + root + '.');

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../package-root.js';
 import { buildGoProgram, goVersion, userCacheFolder, type BuildOptions, type GoProgram } from './go-program.js';
 import { startKubeApiserver } from './kube-apiserver.js';
 import { startLibraryServer } from './library-server.js';
@@ -43,7 +44,7 @@ export interface ControlPlane {
 
 /** The source of our own control plane. It stands with the tests, and ships with a clone, not with the image. */
 export const CONTROL_PLANE_PROGRAM: GoProgram = {
-  name: 'control-plane', folder: fileURLToPath(new URL('../../../test/control-plane', import.meta.url)), target: '.',
+  name: 'control-plane', folder: join(PACKAGE_ROOT, 'test', 'control-plane'), target: '.',
   linkerFlags: '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36',
 };
 

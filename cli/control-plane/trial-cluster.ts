@@ -1,12 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { StartFault } from '#core/postgres/start-fault.js';
 import { ClusterAccess } from '#operator/kubernetes/cluster-access.js';
 import { KubeClient } from '#operator/kubernetes/kube-client.js';
 import { isKubeFault } from '#operator/kubernetes/kube-fault.js';
+import { PACKAGE_ROOT } from '../package-root.js';
 import { TRIAL_NAMESPACE } from './bind-team.js';
 import { chooseControlPlane, controlPlaneCache, startControlPlane, type ControlPlane } from './control-plane.js';
 
@@ -34,7 +34,7 @@ export interface TrialCluster {
   stop(): Promise<void>;
 }
 
-const CRDS = fileURLToPath(new URL('../../../schema/crds', import.meta.url));
+const CRDS = join(PACKAGE_ROOT, 'schema', 'crds');
 
 /** Starts it, applies the CRDs, and labels the namespace `default` as that of the team `default`. Throws StartFault. */
 export async function startTrialCluster({ directory, env, say, now, signal }: TrialClusterOptions): Promise<TrialCluster> {

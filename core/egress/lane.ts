@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
+// By itself: all of undici, of which nothing else is used here, would cost each process two mebibytes.
+import makeConnector from 'undici/lib/core/connect.js';
 import { EgressError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { egressFault } from './faults.js';
@@ -168,7 +170,7 @@ export class Lane {
 /** undici's connector, with the policy inside: `net.connect` asks no look-up for literal addresses, so those are checked before it. */
 function guardedConnector(policy: EgressPolicy, destination: Destination, resolve: Resolve, closing: AbortSignal): buildConnector.connector {
   const lookup = guardedLookup(policy, destination, resolve);
-  const connect = buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup, signal: closing });
+  const connect = makeConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup, signal: closing });
   if (!destination.literal) return connect;
   return (options, callback) => {
     admittedAddresses(policy, destination, resolve).then(

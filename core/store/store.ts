@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Approvals } from './approvals.js';
 import { Assignments } from './assignments.js';
@@ -132,6 +133,7 @@ export class Store extends Repositories {
   static async open(options: StoreOptions): Promise<Store> {
     const dataSource = new DataSource({
       type: 'postgres',
+      driver: pg,
       url: options.url,
       applicationName: 'fairlead',
       poolSize: options.poolSize,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { originOf, type Place } from './bundle-map.js';
 
 /** Where the time of a process went, as shares of a window of time. */
 export interface TimeSpent {
@@ -10,13 +11,15 @@ export interface TimeSpent {
 
 /** https://chromedevtools.github.io/devtools-protocol/tot/Profiler/#type-Profile */
 interface CpuProfile {
-  nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number }; children?: number[] }[];
+  nodes: { id: number; callFrame: { functionName: string } & Place; children?: number[] }[];
   startTime: number;
   samples: number[];
   timeDeltas: number[];
 }
 
 const SHOWN_FUNCTIONS = 15;
+/** Of this project, whose compiled files lie in `dist/`. */
+const ROOT = new URL('../../../', import.meta.url).href;
 
 /** Reads a profile that Node wrote (`--cpu-prof`); `window` is in microseconds of the machine's monotonic clock, as the profile's times are. */
 export function readProfile(path: string, window: { from: number; to: number }): TimeSpent {
@@ -47,12 +50,13 @@ function namesOf({ nodes }: CpuProfile): Map<number, { part: string; name: strin
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
   const byId = new Map(nodes.map((node) => [node.id, node]));
   return new Map(nodes.map((node) => {
-    const { functionName, url, lineNumber } = node.callFrame;
+    const { functionName } = node.callFrame;
+    const { url, lineNumber } = originOf(node.callFrame);
     const special = SPECIAL[functionName];
     if (special !== undefined) return [node.id, { part: special, name: functionName }];
     let owner = node;
     for (let parent = parents.get(owner.id); owner.callFrame.url === '' && parent !== undefined; parent = parents.get(owner.id)) owner = byId.get(parent)!;
-    const part = partOf(owner.callFrame.url);
+    const part = partOf(originOf(owner.callFrame).url);
     return [node.id, { part, name: `${functionName || '(anonymous)'} (${url === '' ? `native, for ${part}` : `${placeOf(url)}:${lineNumber + 1}`})` }];
   }));
 }
@@ -64,13 +68,13 @@ function partOf(url: string): string {
     const [scope, name] = url.slice(inPackage + '/node_modules/'.length).split('/');
     return scope!.startsWith('@') ? `${scope}/${name}` : scope!;
   }
-  const ours = /\/dist\/((?:api|core|cli|operator)\/[^/]+)/.exec(url)?.[1];
+  const ours = /^(?:api|core|cli|operator)\/[^/]+/.exec(placeOf(url))?.[0];
   if (ours !== undefined) return `Fairlead: ${ours}`;
   return url.startsWith('node:') ? `Node: ${url.slice('node:'.length).replace(/^internal\//, '').split('/')[0]}` : 'Node itself, outside JavaScript';
 }
 
 function placeOf(url: string): string {
-  return url.replace(/^.*\/node_modules\//, '').replace(/^.*\/dist\//, '').replace('node:', '');
+  return url.replace(/^.*\/node_modules\//, '').replace(ROOT, '').replace(/^.*\/dist\//, '').replace('node:', '');
 }
 
 function shares(spent: Map<string, number>, whole: number): [string, number][] {

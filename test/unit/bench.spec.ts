@@ -1,7 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Comparisons, Memory, OverloadRound } from '#test/bench/bench.js';
+import { originOf } from '#test/bench/bundle-map.js';
 import { runCallers } from '#test/bench/callers.js';
 import { contractDocument } from '#test/bench/contract-document.js';
 import { wrongs, type Books } from '#test/bench/correctness.js';
@@ -124,9 +127,20 @@ test('Flags that aren\'t known, or lack their number, are refused with what ther
   expect(() => planOf(['--rounds', 'many'])).toThrow(/--rounds/);
 });
 
+test('What stands in the bundle is found where it came from', () => {
+  const places = readdirSync('dist/bundle').filter((name) => name.endsWith('.js')).flatMap((name) => {
+    const url = pathToFileURL(resolve('dist/bundle', name)).href;
+    return readFileSync(join('dist/bundle', name), 'utf8').split('\n')
+      .flatMap((line, lineNumber) => [...line.matchAll(/(?:class CallRunner|CallRunner=class|function executeFieldsSerially)\b/g)].map(({ index }) => originOf({ url, lineNumber, columnNumber: index }).url));
+  });
+  expect([...new Set(places)].toSorted()).toEqual(['api/call/call-runner.ts', 'node_modules/graphql/execution/execute.js'].map((path) => pathToFileURL(resolve(path)).href));
+  const elsewhere = { url: 'file:///x/y.js', lineNumber: 3, columnNumber: 1 };
+  expect(originOf(elsewhere)).toBe(elsewhere);
+});
+
 test('A profile counts what native code does for the part that called it, and only what lies in the window', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
-  const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 1 });
+  const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 1, columnNumber: 0 });
   const nodes = [
     { id: 1, callFrame: frame('(root)'), children: [2, 4, 5] },
     { id: 2, callFrame: frame('query', 'file:///x/node_modules/pg/lib/client.js'), children: [3] },
