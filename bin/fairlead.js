@@ -11,7 +11,7 @@ const main = join(root, 'dist', 'bundle', 'main.js');
 // How a process that serves is run; docs/measurements.md has the figures. Without these the process takes two to three times the memory and is no faster: V8 lets the heap
 // grow with the machine's memory, its middle compiler holds many functions' graphs at once, and malloc gives each compiling thread an arena of its own.
 const SERVES = ['dev', 'api', 'operator'];
-const LEAN = { flags: ['--max-semi-space-size=8', '--heap-growing-percent=20', '--no-parallel-scavenge', '--no-maglev', '--no-allocation-site-pretenuring'], env: { MALLOC_ARENA_MAX: '1' } };
+const LEAN = { flags: ['--max-semi-space-size=8', '--heap-growing-percent=30', '--no-parallel-scavenge', '--no-maglev', '--no-allocation-site-pretenuring'], env: { MALLOC_ARENA_MAX: '1' } };
 const serves = SERVES.includes(process.argv[2]);
 // Some libraries check twice as much without it.
 process.env.NODE_ENV ??= 'production';

@@ -71,7 +71,7 @@ test('Under a Node that is too old, with none bundled, it says what to install',
 test('A process that serves has options that keep its memory small, and everything else of how it was started', async () => {
   const door = await doorIn(home, 'console.log(process.pid, process.execArgv.join(), process.argv.slice(2).join(), process.env.MALLOC_ARENA_MAX); process.exit(7);');
   const child = startChild([process.execPath, '--no-warnings', door, 'dev', '--port', '0']);
-  expect(await child.line(/semi/)).toBe(`${child.pid} --max-semi-space-size=8,--heap-growing-percent=20,--no-parallel-scavenge,--no-maglev,--no-allocation-site-pretenuring,--no-warnings dev,--port,0 1`);
+  expect(await child.line(/semi/)).toBe(`${child.pid} --max-semi-space-size=8,--heap-growing-percent=30,--no-parallel-scavenge,--no-maglev,--no-allocation-site-pretenuring,--no-warnings dev,--port,0 1`);
   expect((await child.ended).code).toBe(7);
   expect(run(['--max-semi-space-size=32', door, 'api']).stdout).toContain(' --max-semi-space-size=32 api');
   expect(run([door, 'probe', 'x']).stdout).not.toContain('semi');
