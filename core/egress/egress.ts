@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Logger } from '../log.js';
 import { EgressError } from './errors.js';
 import { Exchange, type Answer } from './exchange.js';
@@ -9,6 +8,7 @@ import { checkUrl, type Destination, type EgressPolicy } from './policy.js';
 import { NO_TRACES, type Traces } from '../traces/traces.js';
 import { isRedirect, redirectTarget, withoutCredentials } from './redirect.js';
 import { requestBytes } from './request-head.js';
+import { EgressResponse } from './response.js';
 
 /** One outbound request. */
 export interface EgressRequest {
@@ -31,21 +31,6 @@ export interface EgressRequest {
   credentialHeaders?: string[];
   /** To an MCP server, which may be told the trace that the request belongs to, where an administrator wants that. */
   toMcpServer?: boolean;
-}
-
-/** The answer; its body must be read, or given up with `discard`, else its connection stays taken until the deadline. */
-export interface EgressResponse {
-  status: number;
-  /** By lower-case name; without `content-encoding` and `content-length` if the body was decompressed. */
-  headers: Record<string, string | string[] | undefined>;
-  /** Where the answer came from, after redirects. */
-  readonly url: URL;
-  /** Capped and under the deadline; its errors are {@link EgressError}s. Destroying it closes the connection. */
-  readonly body: Readable;
-  /** The whole body, decoded as UTF-8. Cheaper than reading `body`. */
-  text(): Promise<string>;
-  /** Gives the body up; never rejects. */
-  discard(): Promise<void>;
 }
 
 /** What an {@link Egress} is built from. */
@@ -177,8 +162,9 @@ export class Egress {
   ): Promise<EgressResponse> {
     const { url } = destination;
     const answer = await this.#exchange(destination, request, headers, deadline);
-    if (request.redirect === 'manual' || !isRedirect(answer)) return responseFrom(answer, url);
-    await discardBody(answer);
+    const response = new EgressResponse(answer, url);
+    if (request.redirect === 'manual' || !isRedirect(answer)) return response;
+    await response.discard();
     if (request.redirect !== 'follow' || request.method !== 'GET' || hopsLeft === 0) {
       throw new EgressError('REDIRECT', `${url.origin} answered ${answer.status}`, { sent: 'MAYBE' });
     }
@@ -237,23 +223,4 @@ export class Egress {
   #logRefusal(error: EgressError): void {
     this.#logger?.info({ reason: error.message }, 'egress refused');
   }
-}
-
-function responseFrom(answer: Answer, url: URL): EgressResponse {
-  const { status, body } = answer;
-  const encoded = answer.headers['content-encoding'] !== undefined;
-  const headers = encoded ? { ...answer.headers, 'content-encoding': undefined, 'content-length': undefined } : answer.headers;
-  return {
-    status,
-    headers,
-    get url() { return new URL(url); },
-    get body() { return body.stream(); },
-    text: () => body.text(),
-    discard: () => discardBody(answer),
-  };
-}
-
-function discardBody({ headers, body }: Answer): Promise<void> {
-  const length = headers['content-length'];
-  return body.discard(typeof length === 'string' ? Number(length) : null);
 }

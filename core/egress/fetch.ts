@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
-import type { Egress, EgressRequest, EgressResponse } from './egress.js';
+import type { Egress, EgressRequest } from './egress.js';
+import type { EgressResponse } from './response.js';
 
 /** The bounds of every request that a derived `fetch` makes. */
 export interface FetchLimits {

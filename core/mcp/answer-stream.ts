@@ -1,4 +1,4 @@
-import type { EgressResponse } from '../egress/egress.js';
+import type { EgressResponse } from '../egress/response.js';
 import { PeerFault } from '../errors.js';
 import { isEnvelope, progressOf, type Envelope } from './envelope.js';
 import { readEvents, type StreamEvent } from './event-stream.js';

@@ -1,4 +1,5 @@
-import type { Egress, EgressResponse } from '../egress/egress.js';
+import type { Egress } from '../egress/egress.js';
+import type { EgressResponse } from '../egress/response.js';
 import { PeerFault } from '../errors.js';
 import { AnswerStream } from './answer-stream.js';
 import { errorOf, isEnvelope, type Envelope } from './envelope.js';

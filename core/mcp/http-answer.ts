@@ -1,4 +1,4 @@
-import type { EgressResponse } from '../egress/egress.js';
+import type { EgressResponse } from '../egress/response.js';
 import { transportFault } from './faults.js';
 
 /** The body as text. A failure on the way leaves the outcome open, since the server was answering already. */

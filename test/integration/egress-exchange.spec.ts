@@ -1,7 +1,8 @@
 import { jest } from '@jest/globals';
 import { getEventListeners, once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { Egress, type EgressOptions, type EgressRequest, type EgressResponse } from '#core/egress/egress.js';
+import { Egress, type EgressOptions, type EgressRequest } from '#core/egress/egress.js';
+import type { EgressResponse } from '#core/egress/response.js';
 import { EgressError } from '#core/egress/errors.js';
 import { HostileServer } from '#test/support/hostile-server.js';
 
