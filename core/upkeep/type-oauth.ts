@@ -1,6 +1,6 @@
 import { withObservations, sameMeaning, type Observation } from '../connection/condition.js';
 import type { ConnectionTypeSpec } from '../connection/spec.js';
-import { UserFault } from '../errors.js';
+import { quotePeer, UserFault } from '../errors.js';
 import { discoverOAuth, type Discovery, type DiscoveryReport } from '../oauth/discovery.js';
 import type { OAuthFault } from '../oauth/fault.js';
 import { chooseRegistration, decideOutcome, type OAuthOutcome } from '../oauth/outcome.js';
@@ -10,7 +10,7 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
-import { standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
+import { samePlace, standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { otherRedirectUri, registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
@@ -91,10 +91,21 @@ export class TypeOAuth {
     return clientRequired(this.#outcome(look.report, true, fault.publicMessage).message);
   }
 
-  /** Writes what was discovered and the client, for use inside the transaction that creates or changes the type. */
-  async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice): Promise<OAuthClient> {
-    await repositories.oauthClients.saveDiscovery(rowOf(type, found, this.options.now()));
-    return this.options.registry.record(repositories, type, found, this.redirectUri, choice);
+  /**
+   * Writes what was discovered and the client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired.
+   * Throws STALE_VERSION where somebody else has found another issuer since this look began, when `before` was on record.
+   */
+  async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice, before: OAuthDiscovery | null = null): Promise<OAuthClient> {
+    const { now, registry } = this.options;
+    await repositories.connectionTypes.lock(type.id);
+    const known = await repositories.oauthClients.discovery(type.id);
+    if (known !== null && !samePlace(known, before)) {
+      throw new UserFault('STALE_VERSION', `The server's logins are issued by ${quotePeer(known.issuer)} now, with tokens from ${quotePeer(known.tokenHost)}: that was found a moment ago. Nothing was saved: look at the connection type again, then repeat your change if it is still right.`, { field: ['input', 'oauth'] });
+    }
+    const current = await repositories.oauthClients.current(type.id);
+    if (current !== null) await registry.retire(repositories, current, 'Another client takes its place.');
+    await repositories.oauthClients.saveDiscovery(rowOf(type, found, now()));
+    return registry.record(repositories, type, found, this.redirectUri, choice);
   }
 
   /** Sends a registration that is on record as pending, and writes the conditions. Answers the fault that ended it, or null. */
