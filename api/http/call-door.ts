@@ -37,6 +37,8 @@ export class CallDoor {
   readonly #schema: GraphQLSchema;
   /** By the document's text, then by the operation's name: a text of two kilobytes that is put together with a name is copied and hashed for each look. */
   readonly #known = new Map<string, Map<string | null, KnownCall>>();
+  /** By their texts, the documents of which one request finds out what they are. */
+  readonly #unknown = new Map<string, PromiseWithResolvers<void>>();
 
   /**
    * @param schema the whole one; only the types of its mutation are used
@@ -48,8 +50,31 @@ export class CallDoor {
     this.#schema = new GraphQLSchema({ query: schema.getQueryType(), mutation: new GraphQLObjectType({ name: 'Mutation', fields }) });
   }
 
+  /**
+   * For a request that isn't known to be a call: when it is found out whether its document is one, by the first request that came with it. Null for that first one, which is to go on and find out
+   * (then {@link foundOut} is to be told), and for all that can't be calls.
+   */
+  beingFoundOut({ query }: GraphQLRequest): Promise<void> | null {
+    if (query === undefined || query.length > MAX_LENGTH || !query.includes(ROOT_FIELD)) return null;
+    const first = this.#unknown.get(query);
+    if (first === undefined) this.#unknown.set(query, Promise.withResolvers());
+    return first?.promise ?? null;
+  }
+
+  /** To be told when a request that went on has been found valid, or has ended: whoever waits for it goes on. */
+  foundOut({ query }: GraphQLRequest): void {
+    if (query === undefined) return;
+    this.#unknown.get(query)?.resolve();
+    this.#unknown.delete(query);
+  }
+
   /** To be told of each operation that was found valid. */
   learn({ query, operationName }: GraphQLRequest, document: DocumentNode, operation: OperationDefinitionNode): void {
+    this.#learn({ query, operationName }, document, operation);
+    this.foundOut({ query });
+  }
+
+  #learn({ query, operationName }: GraphQLRequest, document: DocumentNode, operation: OperationDefinitionNode): void {
     if (query === undefined || query.length > MAX_LENGTH) return;
     const [field, ...others] = operation.selectionSet.selections;
     if (operation.operation !== 'mutation' || others.length > 0 || field?.kind !== Kind.FIELD || field.name.value !== ROOT_FIELD) return;

@@ -43,7 +43,14 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
       contexts.set(request, contextValue);
       return whole.call(this, request, reply);
     };
-    if (gate === undefined || !gate.door.isCall(asked)) return execute();
+    if (gate === undefined) return execute();
+    if (!gate.door.isCall(asked)) {
+      // A crowd with a document that is new would be executed whole, and validated as many times: all of it before the first is done.
+      const found = gate.door.beingFoundOut(asked);
+      if (found === null) return execute().finally(() => gate.door.foundOut(asked));
+      await found;
+      if (!gate.door.isCall(asked)) return execute();
+    }
     const entered = gate.enter(contextValue);
     const admitted = entered instanceof Promise ? await entered : entered;
     if (admitted === null) {

@@ -5,6 +5,7 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
+import { samePlace, standingOf, type LookStanding } from './oauth-look-fence.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { rowOf, type OAuthLook, type TypeOAuth } from './type-oauth.js';
 
@@ -18,6 +19,8 @@ export interface OAuthCheckOptions {
 
 /** A registration whose answer was not stored within this time was cut off by a crash: its deadline is far shorter. */
 const CUT_OFF_MS = 120_000;
+/** So often a look is made, when each time others were faster; then theirs counts. */
+const LOOKS = 3;
 
 /** Keeps a connection type's OAuth true: reads the metadata again, notices a changed issuer, and sees to a usable client. */
 export class OAuthCheck {
@@ -30,23 +33,38 @@ export class OAuthCheck {
    */
   async check(type: ConnectionType, probe: Pick<ProbeReport, 'verdict' | 'challenge'>, run: CheckRun = AT_ONCE): Promise<void> {
     if (type.spec.authMethod !== 'OAUTH' || (probe.verdict !== 'OK' && probe.verdict !== 'AUTHENTICATION_REQUIRED')) return;
-    const { store, oauth } = this.options;
+    for (let left = LOOKS; left > 0; left -= 1) {
+      if ((await this.#look(type, probe, run)) !== 'OVERTAKEN') return;
+    }
+  }
+
+  /** One look, and what follows from it. Nothing does, unless what it began from stands when it has ended. */
+  async #look(type: ConnectionType, probe: Pick<ProbeReport, 'verdict' | 'challenge'>, run: CheckRun): Promise<LookStanding> {
+    const { store, oauth, registry } = this.options;
     const before = await store.oauthClients.discovery(type.id);
     const look = await oauth.look(type.spec.serverUrl, probe, type.spec, before?.issuer ?? null, run.signal);
     const { found, failure } = look.report;
     // Somebody who didn't answer proves nothing: what is known stays.
-    if (found === null) return oauth.observe(type.id, failure.code === 'UNREACHABLE' ? null : failure, run);
-    const client = await writeInRun(store, run, (repositories) => this.#save(repositories, type, before, look, found));
-    if (client?.state === 'PENDING') return void (await oauth.register(type, client, found, run));
-    const fault = client === null ? null : await this.options.registry.renewIfDue(client, found, run);
-    if (client !== null && fault?.code === 'INVALID_CLIENT') return oauth.clientRefused(type, client.id, run);
-    await oauth.observe(type.id, null, run);
+    if (found === null) return oauth.observe(type.id, failure.code === 'UNREACHABLE' ? null : { failure, began: { type, before } }, run);
+    const saved = await writeInRun(store, run, async (repositories) => {
+      const standing = await standingOf({ type, before }, repositories);
+      return standing === 'STANDS' ? { client: await this.#save(repositories, type, before, look, found) } : standing;
+    });
+    if (typeof saved === 'string') return saved;
+    const { client } = saved;
+    if (client?.state === 'PENDING') {
+      await oauth.register(type, client, found, run);
+      return 'STANDS';
+    }
+    const fault = client === null ? null : await registry.renewIfDue(client, found, run);
+    if (client !== null && fault?.code === 'INVALID_CLIENT') await oauth.clientRefused(type, client.id, run);
+    else await oauth.observe(type.id, null, run);
+    return 'STANDS';
   }
 
-  /** Stores what was found; answers the client that counts, recorded anew where there was none that is of use. */
+  /** Stores what was found, under the type's lock; answers the client that counts, recorded anew where there was none that is of use. */
   async #save(repositories: Repositories, type: ConnectionType, before: OAuthDiscovery | null, look: OAuthLook, found: Discovery): Promise<OAuthClient | null> {
-    if ((await repositories.connectionTypes.lock(type.id)) === null) return null;
-    const moved = before !== null && (before.issuer !== found.issuer || before.tokenHost !== found.tokenHost);
+    const moved = before !== null && !samePlace(before, found);
     await repositories.oauthClients.saveDiscovery(rowOf(type, before === null || moved ? found : withKnownRevocation(found, before), this.options.now()));
     if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
     const client = await repositories.oauthClients.current(type.id);

@@ -1,6 +1,6 @@
 import { withObservations, sameMeaning, type Observation } from '../connection/condition.js';
 import type { ConnectionTypeSpec } from '../connection/spec.js';
-import { UserFault } from '../errors.js';
+import { quotePeer, UserFault } from '../errors.js';
 import { discoverOAuth, type Discovery, type DiscoveryReport } from '../oauth/discovery.js';
 import type { OAuthFault } from '../oauth/fault.js';
 import { chooseRegistration, decideOutcome, type OAuthOutcome } from '../oauth/outcome.js';
@@ -10,6 +10,7 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
+import { samePlace, standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { otherRedirectUri, registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
@@ -33,6 +34,12 @@ export interface TypeOAuthOptions {
 export interface OAuthLook {
   report: DiscoveryReport;
   outcome: OAuthOutcome;
+}
+
+/** A look that found nothing usable, and what it began from. */
+export interface FailedLook {
+  failure: NonNullable<DiscoveryReport['failure']>;
+  began: LookBegan;
 }
 
 /** Client and discovery that count for a type now: everything that consent, refresh and revocation go by. */
@@ -84,10 +91,21 @@ export class TypeOAuth {
     return clientRequired(this.#outcome(look.report, true, fault.publicMessage).message);
   }
 
-  /** Writes what was discovered and the client, for use inside the transaction that creates or changes the type. */
-  async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice): Promise<OAuthClient> {
-    await repositories.oauthClients.saveDiscovery(rowOf(type, found, this.options.now()));
-    return this.options.registry.record(repositories, type, found, this.redirectUri, choice);
+  /**
+   * Writes what was discovered and the client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired.
+   * Throws STALE_VERSION where somebody else has found another issuer since this look began, when `before` was on record.
+   */
+  async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice, before: OAuthDiscovery | null = null): Promise<OAuthClient> {
+    const { now, registry } = this.options;
+    await repositories.connectionTypes.lock(type.id);
+    const known = await repositories.oauthClients.discovery(type.id);
+    if (known !== null && !samePlace(known, before)) {
+      throw new UserFault('STALE_VERSION', `The server's logins are issued by ${quotePeer(known.issuer)} now, with tokens from ${quotePeer(known.tokenHost)}: that was found a moment ago. Nothing was saved: look at the connection type again, then repeat your change if it is still right.`, { field: ['input', 'oauth'] });
+    }
+    const current = await repositories.oauthClients.current(type.id);
+    if (current !== null) await registry.retire(repositories, current, 'Another client takes its place.');
+    await repositories.oauthClients.saveDiscovery(rowOf(type, found, now()));
+    return registry.record(repositories, type, found, this.redirectUri, choice);
   }
 
   /** Sends a registration that is on record as pending, and writes the conditions. Answers the fault that ended it, or null. */
@@ -156,24 +174,26 @@ export class TypeOAuth {
     else await this.register(type, replaced.client, replaced.found, run);
   }
 
-  /** Writes the conditions Discovered and Registered, and what they mean for Ready. */
-  async observe(typeId: string, failure: DiscoveryReport['failure'] = null, run: CheckRun = AT_ONCE): Promise<void> {
+  /** Writes the conditions Discovered and Registered, and what they mean for Ready. A look that failed is heeded, and anything written of it, only where it stands. */
+  async observe(typeId: string, failed: FailedLook | null = null, run: CheckRun = AT_ONCE): Promise<LookStanding> {
     const { store, now, changed } = this.options;
-    const teamId = await writeInRun(store, run, async (repositories) => {
-      const locked = await repositories.connectionTypes.lock(typeId);
-      if (locked === null || locked.type.spec.authMethod !== 'OAUTH') return null;
+    const { standing, teamId } = await writeInRun(store, run, async (repositories): Promise<{ standing: LookStanding; teamId: string | null }> => {
+      const standing = failed === null ? 'STANDS' : await standingOf(failed.began, repositories);
+      const locked = standing === 'STANDS' ? await repositories.connectionTypes.lock(typeId) : null;
+      if (locked === null || locked.type.spec.authMethod !== 'OAUTH') return { standing, teamId: null };
       const row = await repositories.oauthClients.discovery(typeId);
       const client = await repositories.oauthClients.current(typeId);
-      const observations = oauthConditions(row, client, failure, this.redirectUri);
+      const observations = oauthConditions(row, client, failed?.failure ?? null, this.redirectUri);
       const seen = withObservations(locked.status.conditions, observations, locked.type.version, now());
       const ready = readiness(seen, locked.type.spec.authMethod);
       const conditions = ready === null ? seen : withObservations(seen, [ready], locked.type.version, now());
-      if (sameMeaning(locked.status.conditions, conditions)) return null;
+      if (sameMeaning(locked.status.conditions, conditions)) return { standing, teamId: null };
       await repositories.connectionTypes.updateStatus(typeId, { conditions });
       await repositories.announce(locked.type.teamId);
-      return locked.type.teamId;
+      return { standing, teamId: locked.type.teamId };
     });
     if (teamId !== null) changed(teamId);
+    return standing;
   }
 
   async #usable(row: OAuthDiscovery | null, client: OAuthClient | null): Promise<OAuthSetup> {

@@ -4,6 +4,7 @@ import type { ConnectionType } from '#core/store/entities/connection-type.entity
 import type { OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { samePlace } from '#core/upkeep/oauth-look-fence.js';
 import { discoveryOf, type TypeOAuth } from '#core/upkeep/type-oauth.js';
 import type { Vault } from '#core/vault/vault.js';
 import { jittered } from '../runtime/back-off.js';
@@ -78,13 +79,21 @@ export class PreregisteredClients {
       await store.mirrorObjects.update(binding.id, { ...seen, secretPlace: place, refusedHash: hash });
       return { verdict: settled ? REFUSED_VALUE : REFUSED_CLIENT, ...wait };
     }
-    await fenced(store, situation.claim, type.teamId, async (repositories) => {
+    const left = await fenced(store, situation.claim, type.teamId, async (repositories) => {
       await repositories.connectionTypes.lock(type.id);
+      const known = await repositories.oauthClients.discovery(type.id);
+      // Somebody has found another issuer meanwhile: the secret was shown to the one before, and stays with it.
+      if (known !== null && !samePlace(known, row)) {
+        await repositories.mirrorObjects.update(binding.id, { secretPlace: place });
+        return known;
+      }
       const before = await repositories.oauthClients.current(type.id);
       if (before !== null) await registry.retire(repositories, before, 'Its manifest names another client, or another secret of it.');
       await registry.record(repositories, type, discoveryOf(row), this.options.oauth.redirectUri, { method: 'PREREGISTERED', clientId, clientSecret });
       await repositories.mirrorObjects.update(binding.id, { ...seen, secretHash: hash, secretPlace: place, refusedHash: null });
+      return null;
     });
+    if (left !== null) return { verdict: oauth?.clientSecretRef === undefined ? SYNCED : issuerChanged(left), requeueAfterMs: LOOK_AGAIN_MS };
     await this.options.oauth.observe(type.id);
     return { verdict: SYNCED, ...wait };
   }
@@ -107,6 +116,8 @@ export class PreregisteredClients {
     await this.options.oauth.observe(type.id);
   }
 }
+
+const LOOK_AGAIN_MS = 1000;
 
 /** Where a client's secret goes: to the issuer's token endpoint. */
 function placeOf({ issuer, tokenHost }: OAuthDiscovery): string {

@@ -5,6 +5,7 @@ import { describeNeeding } from '#test/support/control-plane/needs.js';
 import { PLANE_TIMEOUT_MS } from '#test/support/control-plane/plane.js';
 import { until } from '#test/support/mcp-servers/until.js';
 import { conditionOf, MirrorWorld } from '#test/support/mirror/world.js';
+import { startFaultyAuthorizationServer } from '#test/support/oauth-servers/faulty-server.js';
 import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
 import { startIssuer, type TestIssuer } from '#test/support/oidc-issuer.js';
 
@@ -142,8 +143,6 @@ describeNeeding('plane', 'a client that a manifest names', () => {
       await secret(namespace, FIRST);
       await crm(namespace, 'crm-6');
       const { status } = await world.when('ConnectionType', namespace, 'crm', 'Ready', 'Ready');
-      // A look that began before would bring the old issuer back until the next one.
-      await world.settled();
       mcp.guard.authorizationServers = [other.issuer];
       await world.api.must('CheckConnectionType', { input: { id: status.id } });
       const moved = await world.when('ConnectionType', namespace, 'crm', 'Synced', 'IssuerChanged');
@@ -163,6 +162,33 @@ describeNeeding('plane', 'a client that a manifest names', () => {
     } finally {
       mcp.guard.authorizationServers = before;
       await other.close();
+    }
+  });
+
+  it('is recorded for no issuer that the server has left while its secret was tried there, and the secret follows to no other', async () => {
+    const namespace = await world.namespace();
+    const [first, second] = await Promise.all([startFaultyAuthorizationServer(), startFaultyAuthorizationServer()]);
+    const [tried, letGo] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    first.faults.before = async (path) => {
+      if (path !== '/revoke') return;
+      tried.resolve();
+      await letGo.promise;
+    };
+    try {
+      await secret(namespace, FIRST);
+      await crm(namespace, 'crm-7', 'crm-oauth', { serverUrl: first.mcp.url });
+      await tried.promise;
+      first.mcp.guard.authorizationServers = [second.issuer];
+      const [type] = await world.rows('select subject_id as id from mirror_objects where namespace = $1', [namespace]);
+      await world.api.must('CheckConnectionType', { input: { id: Buffer.from(`ConnectionType:${String(type!['id'])}`).toString('base64url') } });
+      letGo.resolve();
+      await world.when('ConnectionType', namespace, 'crm', 'Synced', 'IssuerChanged');
+      await world.settled();
+      expect(await world.rows('select issuer from oauth_clients where connection_type_id = $1', [type!['id']])).toEqual([]);
+      expect(JSON.stringify(second.seen)).not.toContain('crm-7');
+    } finally {
+      letGo.resolve();
+      await Promise.all([first.close(), second.close()]);
     }
   });
 

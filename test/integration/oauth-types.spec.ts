@@ -195,4 +195,23 @@ describe('an issuer that changes', () => {
     expect(conditionOf(waiting, 'Registered')).toMatchObject({ status: 'FALSE', reason: 'ClientRequired' });
     expect(JSON.stringify(second.seen)).not.toContain('se-cr_et');
   });
+
+  it('while a manager enters a client for the old one stays changed, and the manager is told', async () => {
+    const [first, second] = [await faulty(), await faulty()];
+    const { id } = (await create(first.mcp.url)).connectionType;
+    const [waits, letGo] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    first.faults.before = async (path) => {
+      if (!path.includes('well-known')) return;
+      waits.resolve();
+      await letGo.promise;
+    };
+    const entered = ask('UpdateConnectionType', { id, expectedVersion: 1, oauth: { clientId: 'by-hand', clientSecret: 'se-cr_et' } });
+    await waits.promise;
+    first.mcp.guard.authorizationServers = [second.issuer];
+    expect(await check(id)).toMatchObject({ oauth: { issuer: second.issuer } });
+    letGo.resolve();
+    expect(await entered).toMatchObject({ connectionType: null, userErrors: [{ code: 'STALE_VERSION', field: ['input', 'oauth'], message: expect.stringContaining(second.issuer) }] });
+    expect(await check(id)).toMatchObject({ state: 'READY', version: 1, oauth: { issuer: second.issuer, registrationMethod: 'DYNAMIC' } });
+    expect([registrations(first), registrations(second)]).toEqual([1, 1]);
+  });
 });

@@ -80,7 +80,7 @@ export class ConnectionTypeManager {
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
     // A secret goes with its client, and with the place that it was entered for.
     const kept = given === undefined && !moved && spec.oauth?.clientId === type.spec.oauth?.clientId ? await this.planner.storedSecret(this.store, type.id) : null;
-    const plan = report === null ? null : await this.planner.plan(spec, { clientSecret: given ?? kept, initialAccessToken }, report);
+    const plan = report === null ? null : await this.planner.plan(spec, { clientSecret: given ?? kept, initialAccessToken }, report, await this.store.oauthClients.discovery(type.id));
     let client: OAuthClient | null = null;
     const updated = await act.commit(async (repositories) => {
       if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleOrGone(await repositories.connectionTypes.byId(type.id));

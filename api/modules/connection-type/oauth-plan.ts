@@ -4,7 +4,7 @@ import { UserFault } from '#core/errors.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import type { Discovery } from '#core/oauth/discovery.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
-import type { OAuthClient } from '#core/store/entities/oauth-client.entity.js';
+import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Repositories } from '#core/store/store.js';
 import type { ClientChoice, OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
 import type { OAuthLook, TypeOAuth } from '#core/upkeep/type-oauth.js';
@@ -14,6 +14,8 @@ export interface OAuthPlan {
   look: OAuthLook;
   found: Discovery;
   choice: ClientChoice;
+  /** The discovery that was on record when the look began. */
+  before: OAuthDiscovery | null;
 }
 
 /** The write-only parts of a client. */
@@ -37,9 +39,10 @@ export class OAuthPlanner {
 
   /**
    * Looks at the server's OAuth, and decides how the client comes to be. Null for other methods, and where the server can't be asked now.
+   * `before` is what is on record, where the type exists.
    * Throws OAUTH_NOT_SUPPORTED, CLIENT_REQUIRED, INVALID or SERVER_REFUSED: what can't work isn't saved.
    */
-  async plan(spec: ConnectionTypeSpec, { clientSecret, initialAccessToken }: ClientInput, report: ProbeReport): Promise<OAuthPlan | null> {
+  async plan(spec: ConnectionTypeSpec, { clientSecret, initialAccessToken }: ClientInput, report: ProbeReport, before: OAuthDiscovery | null = null): Promise<OAuthPlan | null> {
     if (spec.authMethod !== 'OAUTH') {
       if (clientSecret !== null || initialAccessToken !== null) throw new UserFault('INVALID', 'Only the auth method OAUTH has a client: leave "oauth" out, or choose that method.', { field: ['input', 'oauth'] });
       return null;
@@ -54,14 +57,12 @@ export class OAuthPlanner {
       if (failure.code === 'UNREACHABLE') throw new UserFault('SERVER_REFUSED', failure.message, { field: ['input', 'serverUrl'], retryable: true });
       throw new UserFault('OAUTH_NOT_SUPPORTED', look.outcome.message, { field: ['input', 'authMethod'] });
     }
-    return { look, found, choice: this.oauth.choose(spec, clientSecret, look, initialAccessToken) };
+    return { look, found, choice: this.oauth.choose(spec, clientSecret, look, initialAccessToken), before };
   }
 
-  /** Writes plan and client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired. */
-  async save(repositories: Repositories, type: ConnectionType, plan: OAuthPlan): Promise<OAuthClient> {
-    const before = await repositories.oauthClients.current(type.id);
-    if (before !== null) await this.registry.retire(repositories, before, 'Another client takes its place.');
-    return this.oauth.save(repositories, type, plan.found, plan.choice);
+  /** Writes plan and client, for use inside the transaction that creates or changes the type; see `TypeOAuth.save`. */
+  save(repositories: Repositories, type: ConnectionType, { found, choice, before }: OAuthPlan): Promise<OAuthClient> {
+    return this.oauth.save(repositories, type, found, choice, before);
   }
 
   /**
