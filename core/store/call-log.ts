@@ -1,6 +1,6 @@
 import type { ToolCall } from './entities/tool-call.entity.js';
-import { HeldClient } from './held-client.js';
-import { INSERT_CALL, INSERT_CALLS, recordset, UPSERT_CALLS, valuesOf } from './tool-calls.js';
+import { BY_KEYS_ALONE, HeldClient } from './held-client.js';
+import { END_CALLS, endset, INSERT_CALL, INSERT_CALLS, recordset, UPSERT_CALLS, valuesOf } from './tool-calls.js';
 
 /**
  * Writes groups of call records, so that the hot path never queues behind page queries: over one connection what callers wait for, over another the ends that nobody
@@ -13,7 +13,7 @@ export class CallLog {
   /** `url` is a `postgres://` URL. Connects with the first write. */
   constructor(url: string) {
     this.#begun = new HeldClient({ url, name: 'fairlead calls' });
-    this.#ended = new HeldClient({ url, name: 'fairlead ends of calls' });
+    this.#ended = new HeldClient({ url, name: 'fairlead ends of calls', setUp: BY_KEYS_ALONE });
   }
 
   /**
@@ -21,9 +21,17 @@ export class CallLog {
    * for each `awaited`.
    */
   async write(calls: readonly ToolCall[], awaited: boolean): Promise<void> {
-    if (!awaited) await this.#ended.query({ name: 'calls', text: UPSERT_CALLS, values: [recordset(calls)] });
+    if (!awaited) await this.#end(calls);
     else if (calls.length === 1) await this.#begun.query({ name: 'call', text: INSERT_CALL, values: valuesOf(calls[0]!) });
     else await this.#begun.query({ name: 'calls', text: INSERT_CALLS, values: [recordset(calls)] });
+  }
+
+  async #end(calls: readonly ToolCall[]): Promise<void> {
+    const { rows } = await this.#ended.query<{ id: string }>({ name: 'ends', text: END_CALLS, values: endset(calls) });
+    if (rows.length === calls.length) return;
+    // What isn't there, since its insert failed, and what has ended already.
+    const ended = new Set(rows.map(({ id }) => id));
+    await this.#ended.query({ name: 'calls', text: UPSERT_CALLS, values: [recordset(calls.filter(({ id }) => !ended.has(id)))] });
   }
 
   async close(): Promise<void> {

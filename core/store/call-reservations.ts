@@ -2,9 +2,8 @@ import { Pool } from 'pg';
 import type { ToolCall, ToolCallFault } from './entities/tool-call.entity.js';
 import { isDataFault } from './data-fault.js';
 import { Grouped } from './grouped.js';
-import { HeldClient } from './held-client.js';
-import { CALL_NAMES, CALL_PARAMETERS, callRecordset, recordOf, valuesOf, type ToolCallEnd } from './tool-calls.js';
-import { storable } from './storable.js';
+import { BY_KEYS_ALONE, HeldClient } from './held-client.js';
+import { CALL_NAMES, CALL_PARAMETERS, callRecordset, recordOf, storableFault, valuesOf, type ToolCallEnd } from './tool-calls.js';
 import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
 /** A claim on an idempotency key. */
@@ -79,9 +78,6 @@ const COMPLETE_ONE = `
     update tool_calls set status = $2, error = $3, finished_at = $4, duration_ms = $5 where id = $1 and status in ('RUNNING', 'OUTCOME_UNKNOWN')
   )
   update tool_call_payloads set sealed_result = $6 where tool_call_id = $1`;
-
-/** Few rows are looked for, by their keys. A plan that was made while the tables were small, and is kept with the prepared statement, must know that too. */
-const BY_KEYS_ALONE = 'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off';
 
 interface Reservation {
   call: ToolCall;
@@ -162,12 +158,12 @@ export class CallReservations {
     const [first] = group;
     if (group.length === 1) {
       const { id, end, sealedResult } = first!;
-      await this.#completing.query({ name: 'complete one', text: COMPLETE_ONE, values: [id, end.status, textOf(errorOf(end)), end.finishedAt?.toISOString() ?? null, end.durationMs, sealedResult] });
+      await this.#completing.query({ name: 'complete one', text: COMPLETE_ONE, values: [id, end.status, textOf(storableFault(end.error)), end.finishedAt?.toISOString() ?? null, end.durationMs, sealedResult] });
       return [undefined];
     }
     await this.#completing.query({
       name: 'complete', text: COMPLETE, values: [JSON.stringify(group.map(({ id, end, sealedResult }) => ({
-        id, status: end.status, error: errorOf(end), finished_at: end.finishedAt, duration_ms: end.durationMs, sealed_result: sealedResult?.toString('hex') ?? null,
+        id, status: end.status, error: storableFault(end.error), finished_at: end.finishedAt, duration_ms: end.durationMs, sealed_result: sealedResult?.toString('hex') ?? null,
       }))), group.map(({ id }) => id)],
     });
     return group.map(() => undefined);
@@ -176,10 +172,6 @@ export class CallReservations {
   async close(): Promise<void> {
     await Promise.all([this.#pool.end(), this.#reserving.close(), this.#completing.close()]);
   }
-}
-
-function errorOf({ error }: ToolCallEnd): ToolCallFault | null {
-  return error === null ? null : { ...error, message: storable(error.message) };
 }
 
 function textOf(error: ToolCallFault | null): string | null {

@@ -1,6 +1,9 @@
 import { Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg';
 import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
+/** To set up a connection whose statements look for few rows, by their keys. A plan that was made while the tables were small, and is kept with the prepared statement, must know that too. */
+export const BY_KEYS_ALONE = 'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off';
+
 /** What {@link HeldClient} connects with. */
 export interface HeldClientOptions {
   /** A `postgres://` URL. */

@@ -115,12 +115,35 @@ describe('when the database doesn\'t take the record', () => {
   it('for an odd name, the name is made storable', async () => {
     const log = new CallLog(world.database.url);
     const row: ToolCall = {
-      id: newId(), teamId: world.team.id, processId: newId(), callerId: ada.memberId, callerName: 'a\u0000b\ud800', onBehalfOfId: null, onBehalfOfName: null, tokenId: null, requestId: 'r',
-      connectionTypeId: type.id, connectionTypeName: 'stock', enrollmentId: newId(), enrollmentLabel: '"\\', tool: 'echo', status: 'FAILED',
-      error: { code: 'PROTOCOL_ERROR', message: 'cut \ud83d', retryable: false, retryAfterMs: null, action: null }, startedAt: new Date(), finishedAt: new Date(), durationMs: 1.5, kept: false, cancelRequestedAt: null, assignmentId: null, assignmentName: null, progress: null,
+      ...running(), callerName: 'a\u0000b\ud800', enrollmentLabel: '"\\', status: 'FAILED',
+      error: { code: 'PROTOCOL_ERROR', message: 'cut \ud83d', retryable: false, retryAfterMs: null, action: null }, finishedAt: new Date(), durationMs: 1.5,
     };
     await log.write([row], true);
     expect(await world.query(`select caller_name, enrollment_label, error->>'message' as message from tool_calls where id = $1`, [row.id])).toEqual([{ caller_name: 'a\ufffdb\ufffd', enrollment_label: '"\\', message: 'cut \ufffd' }]);
     await log.close();
   });
+
+  it('for an end whose beginning was never stored, the whole row is; and an end replaces RUNNING or OUTCOME_UNKNOWN, and no other end', async () => {
+    const log = new CallLog(world.database.url);
+    const [begun, unknown, over, lost, stillRunning] = [running(), running(), running(), running(), running()];
+    const ended = (row: ToolCall, status: ToolCall['status']): ToolCall => ({ ...row, status, finishedAt: new Date(), durationMs: 2 });
+    await log.write([begun, ended(unknown, 'OUTCOME_UNKNOWN'), ended(over, 'CANCELLED')], true);
+    await log.write([ended(begun, 'SUCCEEDED'), ended(unknown, 'TOOL_ERROR'), ended(over, 'SUCCEEDED'), ended(lost, 'FAILED'), stillRunning], false);
+    const rows = await world.query(`select id, status, caller_name from tool_calls where id = any($1)`, [[begun, unknown, over, lost, stillRunning].map(({ id }) => id)]) as { id: string; status: string; caller_name: string }[];
+    const statusOf = ({ id }: ToolCall): string | undefined => rows.find((row) => row.id === id)?.status;
+    expect([begun, unknown, over, lost, stillRunning].map(statusOf)).toEqual(['SUCCEEDED', 'TOOL_ERROR', 'CANCELLED', 'FAILED', 'RUNNING']);
+    expect(rows.every((row) => row.caller_name === 'ada')).toBe(true);
+    await log.write([begun], false);
+    expect(await world.query('select status from tool_calls where id = $1', [begun.id])).toEqual([{ status: 'SUCCEEDED' }]);
+    await log.close();
+  });
 });
+
+/** The row that a call begins with. */
+function running(): ToolCall {
+  return {
+    id: newId(), teamId: world.team.id, processId: newId(), callerId: ada.memberId, callerName: 'ada', onBehalfOfId: null, onBehalfOfName: null, tokenId: null, requestId: 'r',
+    connectionTypeId: type.id, connectionTypeName: 'stock', enrollmentId: newId(), enrollmentLabel: '', tool: 'echo', status: 'RUNNING', error: null,
+    startedAt: new Date(), finishedAt: null, durationMs: null, kept: false, cancelRequestedAt: null, assignmentId: null, assignmentName: null, progress: null,
+  };
+}
