@@ -1,4 +1,4 @@
-import type { ApolloServer, BaseContext, GraphQLRequest, GraphQLResponse } from '@apollo/server';
+import { HeaderMap, type ApolloServer, type BaseContext, type GraphQLRequest, type GraphQLResponse, type HTTPGraphQLRequest } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
@@ -92,6 +92,9 @@ const RESPONSE_TYPE = 'application/graphql-response+json';
 
 const ANY_JSON: ReadonlySet<string | undefined> = new Set([undefined, '*/*', 'application/json']);
 
+/** A plain request's HTTP side, as Apollo is told of it. It looks there for who takes answers in parts, of which there are none: an `Accept` that names nothing spares it comparing media types for each request. */
+const PLAIN: HTTPGraphQLRequest = { method: 'POST', headers: new HeaderMap([['accept', '']]), search: '', body: null };
+
 /** The request, if there is nothing to explain: a document with variables and an operation name, as the GraphQL-over-HTTP specification has them. */
 function graphqlRequest(body: unknown): GraphQLRequest | null {
   // The parser has taken nothing but JSON, so no form of another site can have sent this.
@@ -99,7 +102,7 @@ function graphqlRequest(body: unknown): GraphQLRequest | null {
   const { query, operationName = null, variables = null, extensions = null } = body;
   if (typeof query !== 'string' || query === '' || extensions !== null) return null;
   if ((operationName !== null && typeof operationName !== 'string') || (variables !== null && !isObject(variables))) return null;
-  return { query, ...(operationName === null ? {} : { operationName }), ...(variables === null ? {} : { variables }) };
+  return { query, operationName: operationName ?? undefined, variables: variables ?? undefined, http: PLAIN };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
