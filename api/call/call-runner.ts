@@ -1,5 +1,6 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
+import type { Progress } from '#core/mcp/session.js';
 import type { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Slot } from './admission.js';
@@ -86,7 +87,8 @@ export class CallRunner {
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal, progress: ProgressNote | null): Promise<Dispatched> {
     const timeoutMs = Math.max(1, deadline - this.options.clock());
-    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal, ...(progress !== null && { onProgress: (said) => progress.said(said) }) });
+    const onProgress = progress === null ? undefined : (said: Progress): void => progress.said(said);
+    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal, onProgress });
   }
 
   /** Commits the end with the sealed result; if the database doesn't take it, the record goes on being tried without the result. */
