@@ -69,10 +69,11 @@ export class CallRunner {
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
     const progress = call.record.kept ? this.options.progress.of(call) : null;
-    const sent = this.#send(call, signal, progress).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause)).finally(() => progress?.stop());
+    const answered = this.#send(call, signal, progress).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const sent = progress === null ? answered : answered.finally(() => progress.stop());
     const { outcome, error, route, toolsChanged } = await (call.slot === undefined ? sent : call.slot.during(stored, sent));
     const told = this.#ended(call.record, outcome, began);
-    const kept = { ...told, error: recordedFault(told.error, call.arguments) };
+    const kept = told.error === null ? told : { ...told, error: recordedFault(told.error, call.arguments) };
     // If the row still waits, it is inserted as it is now.
     if (!kept.kept) this.options.records.storeSoon(kept);
     const committed = kept.kept ? this.#complete(kept, outcome) : stored;

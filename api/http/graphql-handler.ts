@@ -5,7 +5,7 @@ import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { InvariantBroken } from '#core/errors.js';
 import { UnparsedJson } from '#core/json/unparsed.js';
 import { isDatabaseAway } from '#core/store/database-away.js';
-import type { CallGate } from './call-door.js';
+import type { Admitted, CallGate } from './call-door.js';
 
 /** What {@link graphqlHandler} is given. */
 export interface GraphqlHandlerOptions<C extends BaseContext> {
@@ -38,22 +38,21 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
     const contextValue = asked === null ? null : await context(request, reply, negotiates ? undefined : hold).catch(() => null);
     // Who isn't let in is told so by Apollo, too.
     if (asked === null || contextValue === null) return whole.call(this, request, reply);
-    const execute = async (): Promise<unknown> => {
-      if (!negotiates) return send(reply, await apollo.executeOperation(asked, { contextValue }), { held, mask });
-      contexts.set(request, contextValue);
-      return whole.call(this, request, reply);
-    };
-    if (gate === undefined || !gate.door.isCall(asked)) return execute();
-    const entered = gate.enter(contextValue);
-    const admitted = entered instanceof Promise ? await entered : entered;
-    if (admitted === null) {
-      request.frame.shed = true;
-      return reply.header('content-type', request.headers.accept?.includes(RESPONSE_TYPE) === true ? RESPONSE_TYPE : JSON_TYPE).send(gate.door.refusal(asked));
+    let admitted: Admitted | null = null;
+    if (gate?.door.isCall(asked) === true) {
+      const entered = gate.enter(contextValue);
+      admitted = entered instanceof Promise ? await entered : entered;
+      if (admitted === null) {
+        request.frame.shed = true;
+        return reply.header('content-type', request.headers.accept?.includes(RESPONSE_TYPE) === true ? RESPONSE_TYPE : JSON_TYPE).send(gate.door.refusal(asked));
+      }
     }
     try {
-      return await execute();
+      if (!negotiates) return await send(reply, await apollo.executeOperation(asked, { contextValue }), { held, mask });
+      contexts.set(request, contextValue);
+      return await whole.call(this, request, reply);
     } finally {
-      admitted.answered();
+      admitted?.answered();
     }
   };
 }
