@@ -30,7 +30,7 @@ import { EnrollmentLogins } from './modules/enrollment/enrollment.logins.js';
 import { OAuthPlanner } from './modules/connection-type/oauth-plan.js';
 import { Admission, Slot } from './call/admission.js';
 import { CallService } from './call/call-service.js';
-import type { Context } from './context.js';
+import type { Context, Links } from './context.js';
 import { CallDoor } from './http/call-door.js';
 import { createHttpServer } from './http/server.js';
 import { Authenticator } from './identity/authenticator.js';
@@ -217,8 +217,9 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     const noted = (slot: Slot): Slot => context.slot = slot;
     return entered instanceof Slot ? noted(entered) : entered.then((slot) => slot && noted(slot));
   };
+  const links: Links = { get redirectUri() { return redirectUri(); }, enroll: enrollPage };
   const contextOf = ({ principal, requestId, signal, hold }: Pick<Context, 'principal' | 'requestId' | 'signal' | 'hold'>): Omit<Context, 'renew'> =>
-    ({ requestId, signal, hold, principal, loaders: new Loaders(store), links: { redirectUri: redirectUri(), enroll: enrollPage }, live });
+    ({ requestId, signal, hold, principal, loaders: new Loaders(store), links, live });
   const authenticate = (bearer: string | null) => authenticator.authenticate(bearer);
 
   const server = await createHttpServer<Context>({

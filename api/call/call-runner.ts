@@ -1,5 +1,6 @@
 import { InvariantBroken } from '#core/errors.js';
 import type { Logger } from '#core/log.js';
+import type { Progress } from '#core/mcp/session.js';
 import type { CallReservations } from '#core/store/call-reservations.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Slot } from './admission.js';
@@ -68,10 +69,11 @@ export class CallRunner {
     if (this.options.records.failing) await stored.catch((error: unknown) => this.#giveUp(call, began, 'NOTHING', error));
 
     const progress = call.record.kept ? this.options.progress.of(call) : null;
-    const sent = this.#send(call, signal, progress).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause)).finally(() => progress?.stop());
+    const answered = this.#send(call, signal, progress).catch((cause: unknown) => this.#giveUp(call, began, 'MAYBE', cause));
+    const sent = progress === null ? answered : answered.finally(() => progress.stop());
     const { outcome, error, route, toolsChanged } = await (call.slot === undefined ? sent : call.slot.during(stored, sent));
     const told = this.#ended(call.record, outcome, began);
-    const kept = { ...told, error: recordedFault(told.error, call.arguments) };
+    const kept = told.error === null ? told : { ...told, error: recordedFault(told.error, call.arguments) };
     // If the row still waits, it is inserted as it is now.
     if (!kept.kept) this.options.records.storeSoon(kept);
     const committed = kept.kept ? this.#complete(kept, outcome) : stored;
@@ -86,7 +88,8 @@ export class CallRunner {
 
   #send({ route, tool, record, arguments: args, deadline }: AcceptedCall, signal: AbortSignal, progress: ProgressNote | null): Promise<Dispatched> {
     const timeoutMs = Math.max(1, deadline - this.options.clock());
-    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal, ...(progress !== null && { onProgress: (said) => progress.said(said) }) });
+    const onProgress = progress === null ? undefined : (said: Progress): void => progress.said(said);
+    return this.options.dispatcher.send({ route, tool, name: record.tool, arguments: args, timeoutMs, signal, onProgress });
   }
 
   /** Commits the end with the sealed result; if the database doesn't take it, the record goes on being tried without the result. */

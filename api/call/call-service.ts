@@ -209,22 +209,18 @@ export class CallService {
   call(request: CallRequest): Promise<ToolCallView> {
     const { traces = NO_TRACES } = this.#options;
     return traces.span('mutation callTool', 'SERVER', { 'fairlead.request_id': request.requestId }, async (span) => {
-      const view = await this.#audited(request);
-      const { id, tool, status, error } = view.record;
-      span.add({ 'fairlead.tool_call.id': id, 'fairlead.tool_call.status': status, 'gen_ai.tool.name': tool });
-      if (error !== null) span.failed(error.code);
-      return view;
+      const about: About = { membership: null, route: null };
+      try {
+        const view = await this.#call(request, about);
+        const { id, tool, status, error } = view.record;
+        span.add({ 'fairlead.tool_call.id': id, 'fairlead.tool_call.status': status, 'gen_ai.tool.name': tool });
+        if (error !== null) span.failed(error.code);
+        return view;
+      } catch (error) {
+        if (error instanceof UserFault) await this.#refusals.add(refusal(request, about, error));
+        throw error;
+      }
     });
-  }
-
-  async #audited(request: CallRequest): Promise<ToolCallView> {
-    const about: About = { membership: null, route: null };
-    try {
-      return await this.#call(request, about);
-    } catch (error) {
-      if (error instanceof UserFault) await this.#refusals.add(refusal(request, about, error));
-      throw error;
-    }
   }
 
   /** Cancels a call, whichever process makes it; one that has ended is left as it is. @throws {UserFault} `NOT_FOUND` */
@@ -309,7 +305,7 @@ export class CallService {
     const record = newRecord(request, route, membership, tool, { id: this.#ids.next(), processId: this.#processId, startedAt: this.#options.now() });
     const waits = record.status === 'PENDING_APPROVAL';
     if (waits) await this.#approver.ask(request, record, route, tool).catch((error: unknown) => { leave(true); throw error; });
-    const reserved = await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
+    const reserved = !record.kept || await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
     if (reserved && !waits) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline, slot: request.slot } };
     leave(true);
     if (reserved) return this.#waiting(request, record, deadline);
@@ -324,7 +320,7 @@ export class CallService {
     const found = known ?? await this.#routes.find(request, candidates);
     const deadline = began + Math.min(request.timeoutMs ?? Infinity, found.spec.calls.timeoutMs);
     const ready = this.#logins.ready(found, { timeoutMs: deadline - this.#options.clock(), signal: request.signal });
-    const route = await (this.#logins.mustWait(found) ? aside(request.slot, ready) : ready);
+    const route = ready instanceof Promise ? await aside(request.slot, ready) : ready;
     const tool = await this.#catalog.callable(route, request.tool);
     await this.#checks.arguments(tool, request.arguments);
     return { route, tool, deadline };
@@ -373,9 +369,8 @@ export class CallService {
     });
   }
 
-  /** Commits what must be on record before anything leaves. False when another call took the key meanwhile. */
+  /** Commits what must be on record before anything of a call that is kept leaves. False when another call took the key meanwhile. */
   async #reserve(request: CallRequest, record: ToolCall, membership: Membership): Promise<boolean> {
-    if (!record.kept) return true;
     const { idempotencyKey: key } = request;
     const sealed = await this.#kept.sealArguments(record.teamId, record.id, request.arguments);
     return this.#reservations.reserve(record, sealed, key == null ? null : await this.#idempotency.claim(request, key, membership));

@@ -18,7 +18,7 @@ export interface Dispatch {
   timeoutMs: number;
   signal: AbortSignal;
   /** Called with what the server says of how far it is; absent where nobody wants to know. */
-  onProgress?: (progress: Progress) => void;
+  onProgress: ((progress: Progress) => void) | undefined;
 }
 
 /** An outcome, with the exception that it was made of where there was one. */
@@ -58,7 +58,7 @@ export class Dispatcher {
       for (let sends = 1, refused = false; result === null; sends += 1) {
         const left = deadline - this.clock();
         try {
-          result = await this.#callTool({ ...call, route, timeoutMs: Math.max(1, left) }, onToolsChanged);
+          result = await this.#callTool(call, route, Math.max(1, left), onToolsChanged);
         } catch (error) {
           // HTTP 401 proves that nothing was done: one refresh, and one more try, within the same deadline.
           const late = this.#expiredOnItsWay(route);
@@ -74,7 +74,7 @@ export class Dispatcher {
       if (outcome === null) throw error;
       return { outcome, error, route, toolsChanged };
     }
-    return { outcome: await this.#judge({ ...call, route }, result), error: null, route, toolsChanged };
+    return { outcome: await this.#judge(route, call.tool, result), error: null, route, toolsChanged };
   }
 
   /** A refusal of a token that has expired meanwhile says nothing of the login. */
@@ -82,14 +82,14 @@ export class Dispatcher {
     return login !== null && login.usableUntil !== null && this.clock() >= login.usableUntil;
   }
 
-  #callTool({ route, tool, name, arguments: args, timeoutMs, signal, onProgress }: Dispatch, onToolsChanged: () => void): Promise<RawToolResult> {
+  #callTool({ tool, name, arguments: args, signal, onProgress }: Dispatch, route: Route, timeoutMs: number, onToolsChanged: () => void): Promise<RawToolResult> {
     const { sessionKey: key, headers, spec } = route;
     return this.sessions.use({ key, url: spec.serverUrl, headers, timeoutMs, signal }, (session, left) =>
-      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal, onToolsChanged, ...(onProgress !== undefined && { onProgress }) }));
+      session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal, onToolsChanged, onProgress }));
   }
 
   /** A tool's own failure needn't have the shape of its results. */
-  async #judge({ route, tool }: Dispatch, { content, structuredContent, isError }: RawToolResult): Promise<Outcome> {
+  async #judge(route: Route, tool: ToolDefinition, { content, structuredContent, isError }: RawToolResult): Promise<Outcome> {
     const scrubbed = route.scrubber.value({ content, ...(structuredContent === undefined ? {} : { structuredContent }) });
     const fault = isError ? null : await this.checks.result(tool, structuredContent);
     return fault === null ? answered(isError, scrubbed) : invalidResult(fault);

@@ -4,7 +4,7 @@ import type { SessionPool } from '#core/mcp/session-pool.js';
 import { Scrubber } from '#core/tool/scrub.js';
 import type { Login, OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { ProviderUnavailable, type Wait } from '#core/upkeep/oauth-tokens-wait.js';
-import { sessionKeyOf, type Route } from './route.js';
+import { sessionKeyOf, type Route, type RouteLogin } from './route.js';
 
 /** What {@link Logins} is built of. */
 export interface LoginsOptions {
@@ -29,13 +29,16 @@ export class Logins {
   }
 
   /**
-   * The route with a login that can be sent. Where its provider can't renew it now, the route says so, and nothing goes through it.
+   * The route with a login that can be sent: at once, but where {@link mustWait}. Where its provider can't renew it now, the route says so, and nothing goes through it.
    * @throws {UserFault} where only a person can go on, with what the enrollment's owner should do
    */
-  async ready(route: Route, wait: Wait): Promise<Route> {
+  ready(route: Route, wait: Wait): Route | Promise<Route> {
     const { login } = route;
     if (login === null) return route;
-    if (!this.mustWait(route)) return this.#used(route);
+    return this.mustWait(route) ? this.#renewedInTime(route, login, wait) : this.#used(route);
+  }
+
+  async #renewedInTime(route: Route, login: RouteLogin, wait: Wait): Promise<Route> {
     try {
       return this.#used(this.#with(route, await this.options.tokens.current(route.enrollmentId, wait)));
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { ApolloServerPlugin, BaseContext } from '@apollo/server';
+import type { BaseContext, GraphQLRequestContextDidResolveOperation } from '@apollo/server';
 import { GraphQLError, Kind, type DocumentNode, type OperationDefinitionNode, type ValidationRule } from 'graphql';
 import { shapeOf, type OperationShape } from './document-shape.js';
 import { costOf } from './operation-cost.js';
@@ -56,24 +56,19 @@ export function limitRule(limits: GraphqlLimits): ValidationRule {
   });
 }
 
-/** The Apollo plugin for the cost limit, which depends on variables. A document whose cost is fixed is costed once, while it is cached. */
-export function costLimitPlugin<C extends BaseContext>(limits: GraphqlLimits): ApolloServerPlugin<C> {
+/** The check of the cost limit, which depends on variables; it throws {@link LimitExceeded}. A document whose cost is fixed is costed once, while it is cached. */
+export function costLimit(limits: GraphqlLimits): (operation: OperationToCost) => void {
   const fixedCosts = new WeakMap<OperationDefinitionNode, number>();
-  return {
-    async requestDidStart() {
-      return {
-        async didResolveOperation({ schema, document, operation, request }) {
-          // No such operation in the document: execution says so.
-          if (!operation) return;
-          let objects = fixedCosts.get(operation);
-          if (objects === undefined) {
-            const cost = costOf(schema, document, operation, request.variables);
-            objects = cost.objects;
-            if (cost.fixed) fixedCosts.set(operation, objects);
-          }
-          if (objects > limits.cost) throw new LimitExceeded('cost', limits.cost, objects);
-        },
-      };
-    },
+  return ({ schema, document, operation, request }) => {
+    let objects = fixedCosts.get(operation);
+    if (objects === undefined) {
+      const cost = costOf(schema, document, operation, request.variables);
+      objects = cost.objects;
+      if (cost.fixed) fixedCosts.set(operation, objects);
+    }
+    if (objects > limits.cost) throw new LimitExceeded('cost', limits.cost, objects);
   };
 }
+
+/** An operation that was found valid, and what it was sent with. */
+type OperationToCost = Pick<GraphQLRequestContextDidResolveOperation<BaseContext>, 'schema' | 'document' | 'request'> & { operation: OperationDefinitionNode };

@@ -1,11 +1,11 @@
-import type { ApolloServer, BaseContext, GraphQLRequest, GraphQLResponse } from '@apollo/server';
+import { HeaderMap, type ApolloServer, type BaseContext, type GraphQLRequest, type GraphQLResponse, type HTTPGraphQLRequest } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { InvariantBroken } from '#core/errors.js';
 import { UnparsedJson } from '#core/json/unparsed.js';
 import { isDatabaseAway } from '#core/store/database-away.js';
-import type { CallGate } from './call-door.js';
+import type { Admitted, CallGate } from './call-door.js';
 
 /** What {@link graphqlHandler} is given. */
 export interface GraphqlHandlerOptions<C extends BaseContext> {
@@ -38,29 +38,29 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
     const contextValue = asked === null ? null : await context(request, reply, negotiates ? undefined : hold).catch(() => null);
     // Who isn't let in is told so by Apollo, too.
     if (asked === null || contextValue === null) return whole.call(this, request, reply);
-    const execute = async (): Promise<unknown> => {
-      if (!negotiates) return send(reply, await apollo.executeOperation(asked, { contextValue }), { held, mask });
-      contexts.set(request, contextValue);
-      return whole.call(this, request, reply);
-    };
-    if (gate === undefined) return execute();
-    if (!gate.door.isCall(asked)) {
+    let first = false;
+    let admitted: Admitted | null = null;
+    if (gate?.door.isCall(asked) === false) {
       // A crowd with a document that is new would be executed whole, and validated as many times: all of it before the first is done.
       const found = gate.door.beingFoundOut(asked);
-      if (found === null) return execute().finally(() => gate.door.foundOut(asked));
-      await found;
-      if (!gate.door.isCall(asked)) return execute();
+      first = found === null;
+      if (found !== null) await found;
     }
-    const entered = gate.enter(contextValue);
-    const admitted = entered instanceof Promise ? await entered : entered;
-    if (admitted === null) {
-      request.frame.shed = true;
-      return reply.header('content-type', request.headers.accept?.includes(RESPONSE_TYPE) === true ? RESPONSE_TYPE : JSON_TYPE).send(gate.door.refusal(asked));
+    if (!first && gate?.door.isCall(asked) === true) {
+      const entered = gate.enter(contextValue);
+      admitted = entered instanceof Promise ? await entered : entered;
+      if (admitted === null) {
+        request.frame.shed = true;
+        return reply.header('content-type', request.headers.accept?.includes(RESPONSE_TYPE) === true ? RESPONSE_TYPE : JSON_TYPE).send(gate.door.refusal(asked));
+      }
     }
     try {
-      return await execute();
+      if (!negotiates) return await send(reply, await apollo.executeOperation(asked, { contextValue }), { held, mask });
+      contexts.set(request, contextValue);
+      return await whole.call(this, request, reply);
     } finally {
-      admitted.answered();
+      admitted?.answered();
+      if (first) gate!.door.foundOut(asked);
     }
   };
 }
@@ -99,6 +99,9 @@ const RESPONSE_TYPE = 'application/graphql-response+json';
 
 const ANY_JSON: ReadonlySet<string | undefined> = new Set([undefined, '*/*', 'application/json']);
 
+/** A plain request's HTTP side, as Apollo is told of it. It looks there for who takes answers in parts, of which there are none: an `Accept` that names nothing spares it comparing media types for each request. */
+const PLAIN: HTTPGraphQLRequest = { method: 'POST', headers: new HeaderMap([['accept', '']]), search: '', body: null };
+
 /** The request, if there is nothing to explain: a document with variables and an operation name, as the GraphQL-over-HTTP specification has them. */
 function graphqlRequest(body: unknown): GraphQLRequest | null {
   // The parser has taken nothing but JSON, so no form of another site can have sent this.
@@ -106,7 +109,7 @@ function graphqlRequest(body: unknown): GraphQLRequest | null {
   const { query, operationName = null, variables = null, extensions = null } = body;
   if (typeof query !== 'string' || query === '' || extensions !== null) return null;
   if ((operationName !== null && typeof operationName !== 'string') || (variables !== null && !isObject(variables))) return null;
-  return { query, ...(operationName === null ? {} : { operationName }), ...(variables === null ? {} : { variables }) };
+  return { query, operationName: operationName ?? undefined, variables: variables ?? undefined, http: PLAIN };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -107,7 +107,7 @@ export class Egress {
    * Sends one request.
    * @throws {EgressError}
    */
-  async request(request: EgressRequest): Promise<EgressResponse> {
+  request(request: EgressRequest): Promise<EgressResponse> {
     return this.#traces.active ? this.#traced(request) : this.#start(request, request.headers);
   }
 
@@ -130,11 +130,11 @@ export class Egress {
   }
 
   #start(request: EgressRequest, headers: Record<string, string> | undefined): Promise<EgressResponse> {
-    return this.#send(request, this.#destination(request.url), headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
+    return this.#send(request, request.url, headers, performance.now() + request.timeoutMs, MAX_REDIRECTS);
   }
 
   /** A span until the head of the answer is there. Neither path nor query, which may hold secrets. https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span */
-  #traced(request: EgressRequest): Promise<EgressResponse> {
+  async #traced(request: EgressRequest): Promise<EgressResponse> {
     const { url, host, port } = this.#destination(request.url);
     const facts = { 'http.request.method': request.method, 'server.address': host, 'server.port': port, 'url.scheme': url.protocol.slice(0, -1) };
     return this.#traces.span(request.method, 'CLIENT', facts, async (span) => {
@@ -158,8 +158,9 @@ export class Egress {
   }
 
   async #send(
-    request: EgressRequest, destination: Destination, headers: Record<string, string> | undefined, deadline: number, hopsLeft: number,
+    request: EgressRequest, to: string | URL, headers: Record<string, string> | undefined, deadline: number, hopsLeft: number,
   ): Promise<EgressResponse> {
+    const destination = this.#destination(to);
     const { url } = destination;
     const answer = await this.#exchange(destination, request, headers, deadline);
     const response = new EgressResponse(answer, url);
@@ -171,7 +172,7 @@ export class Egress {
     const location = redirectTarget(answer, url);
     const kept = location.origin === url.origin ? headers : withoutCredentials(headers, request.credentialHeaders);
     try {
-      return await this.#send(request, this.#destination(location), kept, deadline, hopsLeft - 1);
+      return await this.#send(request, location, kept, deadline, hopsLeft - 1);
     } catch (error) {
       throw error instanceof EgressError ? error.afterSending() : error;
     }

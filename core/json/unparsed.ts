@@ -1,32 +1,38 @@
 import { randomUUID } from 'node:crypto';
 import { parseLossless } from './lossless.js';
 
+interface Collected {
+  /** What stands where such values belong. */
+  mark: string | null;
+  texts: string[];
+}
+
 /** A JSON value as its text: {@link UnparsedJson.stringify} writes it as it is, `JSON.stringify` parses it first. */
 export class UnparsedJson {
   /** Set while `stringify` runs, which nothing can interrupt: `JSON.stringify` doesn't tell `toJSON` who asked. */
-  static #collecting: { mark: string; texts: string[] } | null = null;
+  static #collecting: Collected | null = null;
 
   /** @param text valid JSON */
   constructor(readonly text: string) {}
 
   /** `JSON.stringify`, with the texts of such values put in as they are. */
   static stringify(value: unknown): string {
-    // Nobody who wrote a string of the value can have known it.
-    const { mark, texts } = (UnparsedJson.#collecting = { mark: randomUUID(), texts: [] as string[] });
+    const collected: Collected = UnparsedJson.#collecting = { mark: null, texts: [] };
     let text: string;
     try {
       text = JSON.stringify(value);
     } finally {
       UnparsedJson.#collecting = null;
     }
-    return texts.length === 0 ? text : withTexts(text.split(`"${mark}"`), texts);
+    return collected.mark === null ? text : withTexts(text.split(`"${collected.mark}"`), collected.texts);
   }
 
   toJSON(): unknown {
     const collecting = UnparsedJson.#collecting;
     if (collecting === null) return parseLossless(this.text);
     collecting.texts.push(this.text);
-    return collecting.mark;
+    // Nobody who wrote a string of the value can have known it.
+    return collecting.mark ??= randomUUID();
   }
 }
 

@@ -7,7 +7,7 @@ const NOTE_LOADED = pathToFileURL(resolve('dist/test/support/programs/note-loade
 /** Of each, what takes its memory is told in ADR 37. */
 const NEEDLESS = [
   '@kubernetes/client-node', 'jose', '@graphql-yoga/render-graphiql', '@fastify/ajv-compiler',
-  '@fastify/fast-json-stringify-compiler', '@opentelemetry/sdk-trace', '@opentelemetry/exporter-trace-otlp-http', 'yaml',
+  '@fastify/fast-json-stringify-compiler', '@opentelemetry/sdk-trace', '@opentelemetry/exporter-trace-otlp-http', 'yaml', '@apollo/usage-reporting-protobuf',
 ];
 
 it('what serves calls of tools has loaded nothing that only other installations, other moments or tests need', async () => {
