@@ -31,7 +31,8 @@ async function flooded<T>(send: () => Promise<T>[]): Promise<T[]> {
 
 beforeAll(async () => {
   server = await startMinimal();
-  api = await startTestApi({ env: { FAIRLEAD_CALLS_AT_ONCE: '2', FAIRLEAD_CALLS_BURST: '4' } });
+  // In a flood as many wait as work: of four places two are each caller's share, and bob makes two calls.
+  api = await startTestApi({ env: { FAIRLEAD_CALLS_AT_ONCE: '4', FAIRLEAD_CALLS_BURST: '4' } });
   const { connectionType } = await api.must('CreateConnectionType', { input: { team: 'default', displayName: 'Stock', name: 'stock', serverUrl: server.url, authMethod: 'NONE' } });
   [ada, bob] = [await api.member('MEMBER'), await api.member('MEMBER')];
   for (const member of [ada, bob]) await member.must('Enroll', { input: { connectionTypeId: connectionType.id } });
