@@ -56,7 +56,8 @@ it('connects anew after the server ended its connection', async () => {
   const backend = await pid(held);
   await endBackend(backend);
   await until(async () => [...ends].some((end) => end.destroyed));
-  expect(await pid(held)).not.toBe(backend);
+  // A statement may meet the end before it is told of it; the one after it doesn't.
+  expect(await pid(held).catch(() => pid(held))).not.toBe(backend);
   await held.close();
 });
 
