@@ -1,6 +1,6 @@
 /**
  * A `Map` whose entries come and go all the time. V8 links each hash table of a `Map` to the one that takes its place when it has grown full of deleted entries, so that once one of them has become old,
- * whatever the later ones held is kept until the next full collection of garbage. A copy now and then cuts that chain.
+ * whatever the later ones held is kept until the next full collection of garbage. A copy now and then cuts that chain. Whoever iterates while entries are deleted may see some that are gone.
  */
 export class ChurningMap<K, V> {
   #map = new Map<K, V>();

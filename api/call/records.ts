@@ -19,6 +19,8 @@ interface Awaited {
 }
 
 const LONGEST_RETRY_MS = 2000;
+/** So many calls the log names, when many could not be written. */
+const NAMED = 20;
 
 /**
  * Writes call records in groups, on two lanes: rows that somebody waits for go out at once, or with the next group if one is on its way; ends that nobody waits for gather for a moment, and are in nobody's way.
@@ -140,7 +142,7 @@ export class Records {
   #failed(group: readonly Awaited[], error: unknown): void {
     const lost = isDataFault(error);
     if (!lost) this.#failures++;
-    this.#options.logger.error({ err: error, calls: group.map(({ row }) => row.id), lost }, 'records of calls could not be written');
+    this.#options.logger.error({ err: error, count: group.length, calls: group.slice(0, NAMED).map(({ row }) => row.id), lost }, 'records of calls could not be written');
     for (const { row, waiters } of group) {
       for (const { reject } of waiters) reject(new InvariantBroken(`the record of call ${row.id} could not be written`, { cause: error }));
       if (!lost && !this.#ends.has(row.id) && !this.#awaited.has(row.id)) this.#ends.set(row.id, row);

@@ -139,6 +139,18 @@ describe('when the database doesn\'t take the record', () => {
   });
 });
 
+it('twenty thousand ends that have gathered while the database was away are written', async () => {
+  const log = new CallLog(world.database.url);
+  const rows = Array.from({ length: 20_000 }, running);
+  await log.write(rows, true);
+  await log.close();
+  // A connection that has just been made plans each statement for its values; all of these at once took longer than a statement may.
+  const anew = new CallLog(world.database.url);
+  await anew.write(rows.map((row) => ({ ...row, status: 'SUCCEEDED' as const, finishedAt: new Date(), durationMs: 1 })), false);
+  expect(await world.query(`select count(*)::int as left from tool_calls where process_id = any($1) and status = 'RUNNING'`, [rows.map((row) => row.processId)])).toEqual([{ left: 0 }]);
+  await anew.close();
+});
+
 /** The row that a call begins with. */
 function running(): ToolCall {
   return {

@@ -214,4 +214,14 @@ describe('an issuer that changes', () => {
     expect(await check(id)).toMatchObject({ state: 'READY', version: 1, oauth: { issuer: second.issuer, registrationMethod: 'DYNAMIC' } });
     expect([registrations(first), registrations(second)]).toEqual([1, 1]);
   });
+
+  it('isn\'t told the secret that a manager entered for the one before, whatever else they change', async () => {
+    const [first, second] = [await faulty(), await faulty()];
+    const { id, version } = (await create(first.mcp.url, { oauth: { clientId: 'by-hand', clientSecret: 'se-cr_et' } })).connectionType;
+    first.mcp.guard.authorizationServers = [second.issuer];
+    const refused = { connectionType: null, userErrors: [{ code: 'CLIENT_REQUIRED', field: ['input', 'oauth', 'clientSecret'], message: expect.stringContaining(second.issuer) }] };
+    expect(await ask('UpdateConnectionType', { id, expectedVersion: version, oauth: { initialAccessToken: 'first' } })).toMatchObject(refused);
+    expect(await ask('UpdateConnectionType', { id, expectedVersion: version, oauth: { clientSecret: 'theirs' } })).toMatchObject({ connectionType: { oauth: { issuer: second.issuer, registrationMethod: 'PREREGISTERED' } } });
+    expect(JSON.stringify(second.seen)).not.toContain('se-cr_et');
+  });
 });

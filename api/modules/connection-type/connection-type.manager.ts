@@ -14,7 +14,7 @@ import { parseInput } from '../../graphql/parse-input.js';
 import { withoutNulls } from '../../graphql/without-nulls.js';
 import type { RateLimit } from '../../rate-limit.js';
 import type { Act } from '../../mutation.js';
-import { secretOf, type OAuthPlanner } from './oauth-plan.js';
+import { refuseElsewhere, secretOf, type OAuthPlanner } from './oauth-plan.js';
 import type { CheckConnectionTypeInput, CreateConnectionTypeInput, DeleteConnectionTypeInput, UpdateConnectionTypeInput } from './connection-type.input.js';
 
 /** Rules of the catalog (design sections 3.1 and 4). */
@@ -79,8 +79,10 @@ export class ConnectionTypeManager {
     const report = moved || otherClient ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
     // A secret goes with its client, and with the place that it was entered for.
+    const before = await this.store.oauthClients.discovery(type.id);
     const kept = given === undefined && !moved && spec.oauth?.clientId === type.spec.oauth?.clientId ? await this.planner.storedSecret(this.store, type.id) : null;
-    const plan = report === null ? null : await this.planner.plan(spec, { clientSecret: given ?? kept, initialAccessToken }, report, await this.store.oauthClients.discovery(type.id));
+    const plan = report === null ? null : await this.planner.plan(spec, { clientSecret: given ?? kept, initialAccessToken }, report, before);
+    if (plan !== null && kept !== null) refuseElsewhere(plan);
     let client: OAuthClient | null = null;
     const updated = await act.commit(async (repositories) => {
       if (!(await repositories.connectionTypes.updateSpec(type.id, expectedVersion, spec))) throw staleOrGone(await repositories.connectionTypes.byId(type.id));

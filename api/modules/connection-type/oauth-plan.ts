@@ -1,12 +1,13 @@
 import type { ConnectionTypeSpec } from '#core/connection/spec.js';
 import { headerValueFault } from '#core/connection/header-rules.js';
-import { UserFault } from '#core/errors.js';
+import { quotePeer, UserFault } from '#core/errors.js';
 import type { ProbeReport } from '#core/mcp/probe.js';
 import type { Discovery } from '#core/oauth/discovery.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Repositories } from '#core/store/store.js';
 import type { ClientChoice, OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
+import { samePlace } from '#core/upkeep/oauth-look-fence.js';
 import type { OAuthLook, TypeOAuth } from '#core/upkeep/type-oauth.js';
 
 /** How a type's OAuth will be set up: decided before anything is saved. */
@@ -31,6 +32,12 @@ export function secretOf(oauth: Partial<Record<keyof ClientInput, string | null>
   const fault = secret === '' ? 'Enter it, or leave it out.' : headerValueFault(secret);
   if (fault !== null) throw new UserFault('INVALID', fault, { field: ['input', 'oauth', name] });
   return secret;
+}
+
+/** For a plan with the secret that is on record: another issuer than it was entered for isn't told it. Throws CLIENT_REQUIRED. */
+export function refuseElsewhere({ found, before }: OAuthPlan): void {
+  if (before === null || samePlace(before, found)) return;
+  throw new UserFault('CLIENT_REQUIRED', `The server's logins are issued by ${quotePeer(found.issuer)} now, with tokens from ${quotePeer(found.tokenHost)}, and the client's secret was entered for ${quotePeer(before.issuer)}. Nothing was saved: enter the client ID and secret that are registered there, or null for both.`, { field: ['input', 'oauth', 'clientSecret'] });
 }
 
 /** Setting up the OAuth of connection types (design section 3.1). */
