@@ -44,6 +44,8 @@ export function faultOf(error: Error & { code?: string }, requestId: string, bod
     case 'FST_ERR_BAD_URL':
       return { status: 400, code: 'BAD_REQUEST', message: 'The path of the request URL is not properly percent-encoded.' };
   }
+  // Whoever sent it has gone: nobody reads this, and nothing went wrong here.
+  if (error.code === 'ECONNRESET' && error.message === 'aborted') return { status: 400, code: 'BAD_REQUEST', message: 'The request body was broken off.' };
   if (error instanceof BodyEncoded) return { status: 415, code: 'BAD_REQUEST', message: 'The request body is encoded. Send it as it is, without Content-Encoding.' };
   if (error instanceof JsonFault) return { status: 400, code: 'BAD_REQUEST', message: `The request body can't be read: ${error.message}` };
   logger.error({ err: error, requestId }, 'request failed');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent } from 'undici';
+import { StartFault } from '#core/postgres/start-fault.js';
 
 /** How requests reach the API server: credentials are fresh, connections are kept. */
 export interface Access {
@@ -29,14 +30,18 @@ export class ClusterAccess {
 
   private constructor(private readonly config: KubeConfig, readonly server: string, readonly namespace: string | null) {}
 
-  /** Throws when there is no usable configuration. The library is loaded here and nowhere else, so that nobody pays who has no cluster. */
+  /** Throws StartFault when there is no usable configuration. The library is loaded here and nowhere else, so that nobody pays who has no cluster. */
   static async load(source: KubeConfigSource): Promise<ClusterAccess> {
     const { KubeConfig } = await import('@kubernetes/client-node');
     const config = new KubeConfig();
-    if (source === 'IN_CLUSTER') config.loadFromCluster();
-    else config.loadFromFile(source.file);
+    try {
+      if (source === 'IN_CLUSTER') config.loadFromCluster();
+      else config.loadFromFile(source.file);
+    } catch (error) {
+      throw new StartFault('FAILED', `The configuration of the cluster can't be read: ${(error as Error).message}. Name a kubeconfig (FAIRLEAD_KUBECONFIG), or run inside the cluster.`, { cause: error });
+    }
     const cluster = config.getCurrentCluster();
-    if (cluster === null || !URL.canParse(cluster.server)) throw new Error('The kubeconfig names no API server: set its current-context, or run inside the cluster.');
+    if (cluster === null || !URL.canParse(cluster.server)) throw new StartFault('FAILED', 'No API server is known: name a kubeconfig (FAIRLEAD_KUBECONFIG) whose current-context has one, or run inside the cluster.');
     return new ClusterAccess(config, cluster.server.replace(/\/$/, ''), config.getContextObject(config.getCurrentContext())?.namespace ?? null);
   }
 

@@ -4,6 +4,7 @@ import { createLogger } from '#core/log.js';
 import { InvariantBroken } from '#core/errors.js';
 import { errorFormatter } from '#api/graphql/errors.js';
 import { createApollo } from '#api/http/apollo.js';
+import { faultOf } from '#api/http/error-answer.js';
 import { RequestFrames } from '#api/http/request-frame.js';
 import { DateTimeScalar } from '#api/graphql/scalars.js';
 
@@ -131,4 +132,12 @@ describe('an error of a resolver', () => {
     }]);
     expect(lines.filter((line) => line.includes('"requestId":"request-1"'))).toHaveLength(1);
   });
+});
+
+it('a body that its sender broke off is no fault of ours, and any other lost connection is', () => {
+  const lines: string[] = [];
+  const logger = createLogger('debug', { write: (line: string) => void lines.push(line) });
+  const lost = (message: string) => faultOf(Object.assign(new Error(message), { code: 'ECONNRESET' }), 'r', 1000, logger);
+  expect([lost('aborted').status, lines.length]).toEqual([400, 0]);
+  expect([lost('read ECONNRESET').status, lines.length]).toEqual([500, 1]);
 });
