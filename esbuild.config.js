@@ -7,12 +7,13 @@ import { build } from 'esbuild';
 const BUNDLE = join('dist', 'bundle');
 const MADE = join(BUNDLE, '.made');
 
+/** A module that has a class of every name, and nothing in it. */
+const EMPTY_CLASSES = `module.exports = new Proxy({}, { get: (target, name) => (name === '__esModule' ? true : class {}) });`;
 /** Drivers of other databases, which TypeORM loads all of: without them a process takes two mebibytes less. Nobody can ask for one, since the store says `postgres`. */
-const NOTHING = `module.exports = new Proxy({}, { get: (target, name) => (name === '__esModule' ? true : class {}) });`;
 const leaveOutOtherDrivers = {
   name: 'leave out other drivers',
   setup({ onLoad }) {
-    onLoad({ filter: /\/typeorm\/driver\/[^/]+\/[^/]+\.js$/ }, ({ path }) => (/\/(postgres|types)\/[^/]+$/.test(path) ? undefined : { contents: NOTHING, loader: 'js' }));
+    onLoad({ filter: /\/typeorm\/driver\/[^/]+\/[^/]+\.js$/ }, ({ path }) => (/\/(postgres|types)\/[^/]+$/.test(path) ? undefined : { contents: EMPTY_CLASSES, loader: 'js' }));
   },
 };
 

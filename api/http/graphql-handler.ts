@@ -38,15 +38,15 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
     const contextValue = asked === null ? null : await context(request, reply, negotiates ? undefined : hold).catch(() => null);
     // Who isn't let in is told so by Apollo, too.
     if (asked === null || contextValue === null) return whole.call(this, request, reply);
-    let first = false;
+    let findsOut = false;
     let admitted: Admitted | null = null;
     if (gate?.door.isCall(asked) === false) {
       // A crowd with a document that is new would be executed whole, and validated as many times: all of it before the first is done.
       const found = gate.door.beingFoundOut(asked);
-      first = found === null;
+      findsOut = found === null;
       if (found !== null) await found;
     }
-    if (!first && gate?.door.isCall(asked) === true) {
+    if (!findsOut && gate?.door.isCall(asked) === true) {
       const entered = gate.enter(contextValue);
       admitted = entered instanceof Promise ? await entered : entered;
       if (admitted === null) {
@@ -60,7 +60,7 @@ export function graphqlHandler<C extends BaseContext>({ apollo, context, mask, g
       return await whole.call(this, request, reply);
     } finally {
       admitted?.answered();
-      if (first) gate!.door.foundOut(asked);
+      if (findsOut) gate!.door.foundOut(asked);
     }
   };
 }

@@ -51,7 +51,7 @@ export const UPSERT_CALLS = `
   where tool_calls.status in ('RUNNING', 'OUTCOME_UNKNOWN') and excluded.status <> 'RUNNING'`;
 
 /**
- * Ends rows that are stored as {@link UPSERT_CALLS} would; says which ones it ended. The parameters are those of {@link endset}: ids of their own, so that only these rows are looked at, whatever plan was made.
+ * Ends rows that are stored as {@link UPSERT_CALLS} would; says which ones it ended. The parameters are those of {@link endset}: the ends, and their ids once more, so that only these rows are looked at, whatever plan was made.
  * Nearly every end finds its row, and this statement has a fifth to read of what the other has.
  */
 export const END_CALLS = `
