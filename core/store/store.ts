@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Approvals } from './approvals.js';
@@ -167,6 +168,8 @@ export class Store extends Repositories {
         return await this.dataSource.transaction((manager) => work(new Repositories(manager)));
       } catch (error) {
         if (!isDeadlock(error) || attempt === ATTEMPTS) throw error;
+        // At once it could overtake the one that it made way for, and they would wait for each other again.
+        await delay(attempt * (20 + Math.random() * 60));
       }
     }
   }
