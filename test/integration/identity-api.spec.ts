@@ -35,6 +35,17 @@ async function refusal(document: string, input: object, token: string | null = a
   return payload!.userErrors[0]!;
 }
 
+/** Read past the API. */
+async function rowsOf<Row extends object>(url: string, sql: string, values: string[] = []): Promise<Row[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
 const setRole = (member: TestMember, role: string) => api.must('SetMember', { input: { team: TEAM, subject: member.subject, role } });
 
 describe('a token', () => {
@@ -104,10 +115,7 @@ describe('a token', () => {
     const token = await create(null);
     const { node } = (await api.gql('query ($id: ID!) { node(id: $id) { ... on Token { name prefix } } }', { id: token.id })).data;
     expect(node).toEqual({ name: 'made here', prefix: token.secret.slice(0, 12) });
-    const client = new Client({ connectionString: api.databaseUrl });
-    await client.connect();
-    const { rows } = await client.query<{ row: string }>('select t::text as row from tokens t');
-    await client.end();
+    const rows = await rowsOf<{ row: string }>(api.databaseUrl, 'select t::text as row from tokens t');
     expect(rows.some(({ row }) => row.includes(token.secret.slice(4, 40)))).toBe(false);
     expect(api.logs().join('\n')).not.toContain(token.secret.slice(12));
   });
@@ -154,11 +162,7 @@ describe('a token', () => {
 });
 
 async function lastUsed(url: string, where: string): Promise<unknown> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  const { rows } = await client.query<{ last_used_at: unknown }>(`select last_used_at from tokens where ${where}`);
-  await client.end();
-  return rows[0]?.last_used_at;
+  return (await rowsOf<{ last_used_at: unknown }>(url, `select last_used_at from tokens where ${where}`))[0]?.last_used_at;
 }
 
 describe('members', () => {
@@ -216,8 +220,8 @@ describe('the last administrator', () => {
     ]);
     const removed = outcomes.filter((answer) => answer.data?.removeMember.removedId != null);
     expect(removed).toHaveLength(1);
-    // The other one is no member any more, and reads nothing.
-    expect(await administrators(outcomes[0] === removed[0] ? api : second)).toBe(1);
+    // Not asked of the API: the first one vouches for the token of the second, which has ended if it was the first who left.
+    expect(await rowsOf(api.databaseUrl, 'select from members join teams on teams.id = team_id where slug = $1 and role = $2', [slug, 'ADMIN'])).toHaveLength(1);
   });
 });
 
