@@ -274,7 +274,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
     await server.listen();
     for (const port of [server.port, ...resources.ownPorts ?? []]) egress.forbid(port);
     if (config.metrics !== null) {
-      metricsServer = await startMetricsServer({ registry: metrics, ...config.metrics });
+      metricsServer = await startMetricsServer({ registry: metrics, ready: server.ready, ...config.metrics });
       egress.forbid(metricsServer.port);
     }
   } catch (error) {

@@ -36,26 +36,25 @@ export interface MetricsServerOptions {
   registry: Registry;
   host: string;
   port: number;
-  /** Whether the process can do its work, for `/readyz`; left out where another listener answers the probes. */
-  ready?: () => Promise<Readiness>;
+  /** Whether the process can do its work, for `/readyz`. */
+  ready: () => Promise<Readiness>;
 }
 
 /**
- * Serves `GET /metrics` in Prometheus's text format on a listener of its own, so that it needs no place behind the public address. With `ready`, also
- * `/healthz` (the process answers: 200) and `/readyz` (200, or 503 with what is missing).
+ * Serves `GET /metrics` in Prometheus's text format, `/healthz` (the process answers: 200) and `/readyz` (200, or 503 with what is missing) on a listener of its own:
+ * it needs no place behind the public address, and a probe doesn't wait in line with callers.
  */
 export async function startMetricsServer({ registry, host, port: wanted, ready }: MetricsServerOptions): Promise<MetricsServer> {
-  const places = ready === undefined ? 'GET /metrics is all there is here.\n' : 'GET /metrics, /healthz and /readyz are all there is here.\n';
   const answer = async (path: string | undefined, response: ServerResponse): Promise<void> => {
     if (path === '/metrics') {
       const text = await registry.metrics();
       response.writeHead(200, { 'content-type': registry.contentType }).end(text);
-    } else if (path === '/healthz' && ready !== undefined) {
+    } else if (path === '/healthz') {
       sendJson(response, 200, { status: 'ok' });
-    } else if (path === '/readyz' && ready !== undefined) {
+    } else if (path === '/readyz') {
       const { ok, checks } = await ready();
       sendJson(response, ok ? 200 : 503, { status: ok ? 'ok' : 'not ready', checks });
-    } else response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end(places);
+    } else response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics, /healthz and /readyz are all there is here.\n');
   };
   const server = createServer((request, response) => {
     answer(request.method === 'GET' ? request.url?.split('?')[0] : undefined, response).catch(() => response.writeHead(500).end());

@@ -5,13 +5,11 @@ import type { Readiness } from '#core/metrics.js';
 export const PROBE_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /**
- * `GET /healthz`: the process answers. `GET /readyz`: it can do its work (200), or why not (503); 503 as soon as it is closing,
- * so that a balancer stops sending while what is running finishes.
+ * `GET /healthz`: the process answers. `GET /readyz`: it can do its work (200), or why not (503).
  */
-export function addProbes(app: FastifyInstance, ready: () => Promise<Readiness>, isClosing: () => boolean): void {
+export function addProbes(app: FastifyInstance, ready: () => Promise<Readiness>): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
-    if (isClosing()) return reply.code(503).send({ status: 'closing', checks: {} });
     const { ok, checks } = await ready();
     return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'not ready', checks });
   });

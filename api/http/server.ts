@@ -81,6 +81,8 @@ export interface HttpServer {
   readonly port: number;
   /** Rejects when the port is taken. */
   listen(): Promise<void>;
+  /** What `/readyz` answers, for a listener of its own: not ready as soon as it is closing, so that a balancer stops sending while what is running finishes. */
+  ready(): Promise<Readiness>;
   /** Accepts nothing new, waits at most `graceMs` for what is running, then cuts the rest off (their signals abort). */
   close(graceMs: number): Promise<void>;
 }
@@ -144,7 +146,8 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
   app.setErrorHandler<FastifyError>((error, request, reply) => sendFault(reply, faultOf(error, request.id, options.bodyLimit, logger)));
   app.setNotFoundHandler((_request, reply) => sendFault(reply, { status: 404, code: 'NOT_FOUND', message: 'There is nothing here. The API is at POST /graphql.' }));
 
-  addProbes(app, options.ready, () => state.closing);
+  const ready = async (): Promise<Readiness> => (state.closing ? { ok: false, checks: { process: 'closing' } } : options.ready());
+  addProbes(app, ready);
   if (options.introspection) addExplorer(app, '/graphql');
   const answer = graphqlHandler({
     apollo, mask: (error) => mask({ message: '' }, error),
@@ -172,6 +175,7 @@ export async function createHttpServer<C extends BaseContext>(options: HttpServe
   return {
     get url() { return state.url; },
     get port() { return state.port; },
+    ready,
     listen: async () => void await app.listen({ host: options.host, port: options.port, backlog: BACKLOG }),
     close: async (graceMs) => {
       state.closing = true;

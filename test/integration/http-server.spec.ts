@@ -340,7 +340,9 @@ describe('operation', () => {
     const answer = post('{ slow }');
     await running;
     await until(() => gate.release !== undefined);
+    expect(await server!.ready()).toEqual({ ok: true, checks: { database: 'ok' } });
     const closed = server!.close(120_000);
+    expect(await server!.ready()).toEqual({ ok: false, checks: { process: 'closing' } });
     gate.release!();
     expect(await (await answer).json()).toEqual({ data: { slow: 'done' } });
     await closed;

@@ -188,13 +188,22 @@ describe('a process that ends', () => {
 
   it('by SIGTERM leaves nothing running, lets a call that runs finish, and waits for nothing else', async () => {
     // Longer than the test may take.
-    const fairlead = await state.start({ FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '120000' });
+    const metricsPort = await freePort();
+    const fairlead = await state.start({ FAIRLEAD_SHUTDOWN_TIMEOUT_MS: '120000', FAIRLEAD_METRICS_PORT: String(metricsPort) });
+    const probe = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${metricsPort}${path}`);
+      return [response.status, await response.json()];
+    };
     await connect(fairlead);
+    expect(await probe('/readyz')).toEqual([200, { status: 'ok', checks: { database: 'ok' } }]);
     const answer = fairlead.must('CallTool', call({ tool: 'slow' }));
     const arrived = await mcp.arrived(1);
     const database = await databasePid();
     fairlead.child.process.kill('SIGTERM');
     while (await fetch(`${fairlead.url}/readyz`).then(({ status }) => status === 200, () => false)) await sleep(5);
+    // To callers it is gone; a kubelet goes on hearing that it lives, and that nothing new is for it.
+    expect(await probe('/readyz')).toEqual([503, { status: 'not ready', checks: { process: 'closing' } }]);
+    expect(await probe('/healthz')).toEqual([200, { status: 'ok' }]);
     arrived.answer();
     expect((await answer).toolCall.status).toBe('SUCCEEDED');
     expect(await fairlead.child.ended).toEqual({ code: 0, signal: null });
