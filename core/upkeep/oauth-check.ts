@@ -5,7 +5,8 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
-import { samePlace, standingOf, type LookStanding } from './oauth-look-fence.js';
+import { standingOf, type LookStanding } from './oauth-look-fence.js';
+import { pinned, samePlace } from './oauth-place.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { rowOf, type OAuthLook, type TypeOAuth } from './type-oauth.js';
 
@@ -65,7 +66,7 @@ export class OAuthCheck {
   /** Stores what was found, under the type's lock; answers the client that counts, recorded anew where there was none that is of use. */
   async #save(repositories: Repositories, type: ConnectionType, before: OAuthDiscovery | null, look: OAuthLook, found: Discovery): Promise<OAuthClient | null> {
     const moved = before !== null && !samePlace(before, found);
-    await repositories.oauthClients.saveDiscovery(rowOf(type, before === null || moved ? found : withKnownRevocation(found, before), this.options.now()));
+    await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, before), this.options.now()));
     if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
     const client = await repositories.oauthClients.current(type.id);
     if (client !== null && client.issuer === found.issuer && !moved) {
@@ -110,13 +111,4 @@ export class OAuthCheck {
     }
     await repositories.announce(type.teamId);
   }
-}
-
-/** Tokens are revoked where they were issued, or where that was said from the beginning: another host that is named later gets none, and what was known stays. */
-function withKnownRevocation(found: Discovery, before: OAuthDiscovery): Discovery {
-  const { revocation_endpoint: endpoint, ...others } = found.metadata;
-  const known = (before.metadata as Discovery['metadata']).revocation_endpoint;
-  if (endpoint === undefined) return found;
-  const { host } = new URL(endpoint);
-  return host === found.tokenHost || (known !== undefined && host === new URL(known).host) ? found : { ...found, metadata: known === undefined ? others : { ...others, revocation_endpoint: known } };
 }

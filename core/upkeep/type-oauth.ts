@@ -10,7 +10,8 @@ import type { ConnectionType } from '../store/entities/connection-type.entity.js
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
-import { samePlace, standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
+import { standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
+import { pinned, samePlace } from './oauth-place.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { otherRedirectUri, registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
@@ -104,7 +105,7 @@ export class TypeOAuth {
     }
     const current = await repositories.oauthClients.current(type.id);
     if (current !== null) await registry.retire(repositories, current, 'Another client takes its place.');
-    await repositories.oauthClients.saveDiscovery(rowOf(type, found, now()));
+    await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, known), now()));
     return registry.record(repositories, type, found, this.redirectUri, choice);
   }
 

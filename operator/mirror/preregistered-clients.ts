@@ -4,7 +4,7 @@ import type { ConnectionType } from '#core/store/entities/connection-type.entity
 import type { OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
-import { samePlace } from '#core/upkeep/oauth-look-fence.js';
+import { samePlace } from '#core/upkeep/oauth-place.js';
 import { discoveryOf, type TypeOAuth } from '#core/upkeep/type-oauth.js';
 import type { Vault } from '#core/vault/vault.js';
 import { jittered } from '../runtime/back-off.js';
