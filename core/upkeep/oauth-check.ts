@@ -6,7 +6,7 @@ import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client
 import type { Repositories, Store } from '../store/store.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
 import { standingOf, type LookStanding } from './oauth-look-fence.js';
-import { pinned, samePlace } from './oauth-place.js';
+import { belongsTo, pinned, samePlace } from './oauth-place.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { rowOf, type OAuthLook, type TypeOAuth } from './type-oauth.js';
 
@@ -69,7 +69,7 @@ export class OAuthCheck {
     await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, before), this.options.now()));
     if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
     const client = await repositories.oauthClients.current(type.id);
-    if (client !== null && client.issuer === found.issuer && !moved) {
+    if (client !== null && belongsTo(client, found) && !moved) {
       // What a manager entered is theirs to enter anew; its secret stays.
       const bound = client.redirectUri === this.options.oauth.redirectUri || client.method === 'PREREGISTERED';
       return bound ? this.#settled(repositories, client) : this.options.oauth.replaceUnbound(repositories, type, client, found);

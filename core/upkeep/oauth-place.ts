@@ -1,5 +1,5 @@
 import type { Discovery } from '../oauth/discovery.js';
-import type { OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
+import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 
 /** Whom a type's logins are issued by, and where their tokens come from: what is sealed for one place goes to no other (design section 7). */
 export type OAuthPlace = Pick<OAuthDiscovery, 'issuer' | 'tokenHost'>;
@@ -7,6 +7,11 @@ export type OAuthPlace = Pick<OAuthDiscovery, 'issuer' | 'tokenHost'>;
 /** Whether two discoveries name the same issuer and token endpoint's host, which are pinned. */
 export function samePlace(a: OAuthPlace | null, b: OAuthPlace | null): boolean {
   return a?.issuer === b?.issuer && a?.tokenHost === b?.tokenHost;
+}
+
+/** Whether a client, and what was issued to it, is of this place; by its issuer alone where no more was noted. */
+export function belongsTo(client: Pick<OAuthClient, 'issuer' | 'tokenHost'>, place: OAuthPlace): boolean {
+  return client.issuer === place.issuer && (client.tokenHost === null || client.tokenHost === place.tokenHost);
 }
 
 /**

@@ -11,7 +11,7 @@ import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client
 import type { Repositories, Store } from '../store/store.js';
 import { readiness } from './observations.js';
 import { standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
-import { pinned, samePlace } from './oauth-place.js';
+import { belongsTo, pinned, samePlace } from './oauth-place.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { otherRedirectUri, registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
@@ -123,7 +123,7 @@ export class TypeOAuth {
   async setupOf(type: ConnectionType): Promise<OAuthSetup> {
     const { store } = this.options;
     const [row, found] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
-    if (row === null || found === null || found.issuer !== row.issuer) return this.#usable(row, found);
+    if (row === null || found === null || !belongsTo(found, row)) return this.#usable(row, found);
     if (found.redirectUri === this.redirectUri) return this.#usable(row, await this.#renewed(type, found, row));
     if (found.method === 'PREREGISTERED') throw new UserFault('CLIENT_REQUIRED', `Nobody can consent until a manager acts. ${otherRedirectUri(found, this.redirectUri)}`);
     return this.#usable(row, await this.#rebound(type, row));
@@ -136,7 +136,7 @@ export class TypeOAuth {
   async setupOfLogin(type: ConnectionType, issuedTo: string | null): Promise<OAuthSetup> {
     const { store } = this.options;
     const [row, current, own] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id), issuedTo === null ? null : store.oauthClients.byId(issuedTo)]);
-    const outlived = row !== null && own !== null && own.issuer === row.issuer && own.redirectUri !== this.redirectUri && own.clientId !== null && (own.state === 'ACTIVE' || own.state === 'RETIRED');
+    const outlived = row !== null && own !== null && belongsTo(own, row) && own.redirectUri !== this.redirectUri && own.clientId !== null && (own.state === 'ACTIVE' || own.state === 'RETIRED');
     const counts = outlived ? own : current;
     return this.#usable(row, counts === null || row === null ? counts : await this.#renewed(type, counts, row));
   }
@@ -199,9 +199,10 @@ export class TypeOAuth {
 
   async #usable(row: OAuthDiscovery | null, client: OAuthClient | null): Promise<OAuthSetup> {
     const usable = client === null ? null : await this.options.registry.open(client);
-    if (row !== null && client !== null && usable !== null && client.issuer === row.issuer) return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
-    const { message } = registeredCondition(client?.issuer === row?.issuer ? client : null, this.redirectUri);
-    if (client?.state === 'PENDING' && client.issuer === row?.issuer) {
+    if (row !== null && client !== null && usable !== null && belongsTo(client, row)) return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
+    const ours = row !== null && client !== null && belongsTo(client, row) ? client : null;
+    const { message } = registeredCondition(ours, this.redirectUri);
+    if (ours?.state === 'PENDING') {
       throw new UserFault('SERVER_REFUSED', `Fairlead is not registered at the server's provider yet. ${message} Try again in a minute.`, { retryable: true, retryAfterMs: REGISTRATION_PAUSE_MS });
     }
     throw new UserFault('CLIENT_REQUIRED', `There is no usable OAuth client for this connection type yet; its managers must act. ${message}`);
@@ -214,7 +215,7 @@ export class TypeOAuth {
     const recorded = await store.transaction(async (repositories) => {
       await repositories.connectionTypes.lock(type.id);
       const current = await repositories.oauthClients.current(type.id);
-      if (current === null || current.redirectUri === this.redirectUri || current.issuer !== row.issuer || current.method === 'PREREGISTERED') return null;
+      if (current === null || current.redirectUri === this.redirectUri || !belongsTo(current, row) || current.method === 'PREREGISTERED') return null;
       return this.replaceUnbound(repositories, type, current, found);
     });
     if (recorded !== null) await this.register(type, recorded, found);
