@@ -1,9 +1,9 @@
-import { withObservations, type Observation } from '../connection/condition.js';
 import type { Discovery } from '../oauth/discovery.js';
 import type { ProbeReport } from '../mcp/probe.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
+import { suspendLogins } from './issuer-changed.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
 import { standingOf, type LookStanding } from './oauth-look-fence.js';
 import { belongsTo, pinned, samePlace } from './oauth-place.js';
@@ -67,7 +67,7 @@ export class OAuthCheck {
   async #save(repositories: Repositories, type: ConnectionType, before: OAuthDiscovery | null, look: OAuthLook, found: Discovery): Promise<OAuthClient | null> {
     const moved = before !== null && !samePlace(before, found);
     await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, before), this.options.now()));
-    if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
+    if (moved) await suspendLogins(repositories, type, before, found, this.options.now());
     const client = await repositories.oauthClients.current(type.id);
     if (client !== null && belongsTo(client, found) && !moved) {
       // What a manager entered is theirs to enter anew; its secret stays.
@@ -95,20 +95,5 @@ export class OAuthCheck {
     if (age < CUT_OFF_MS) return { ...client, state: 'OUTCOME_UNKNOWN' };
     await repositories.oauthClients.transition(client.id, ['PENDING'], { state: 'OUTCOME_UNKNOWN' });
     return { ...client, state: 'OUTCOME_UNKNOWN' };
-  }
-
-  /** Nothing that was sealed for the old issuer goes to the new one: every login waits for its owner's consent. */
-  async #suspend(repositories: Repositories, type: ConnectionType, from: string, to: string): Promise<void> {
-    const message = `The server's logins are issued by ${to} now, no longer by ${from}: consent again.`;
-    const observations: Observation[] = [
-      { type: 'Authorized', status: 'FALSE', reason: 'IssuerChanged', message },
-      { type: 'Ready', status: 'FALSE', reason: 'IssuerChanged', message },
-    ];
-    const enrollments = await repositories.enrollments.ofType(type.id);
-    for (const status of await repositories.enrollments.statuses(enrollments.map((enrollment) => enrollment.id))) {
-      const conditions = withObservations(status.conditions, observations, type.version, this.options.now());
-      await repositories.enrollments.updateStatus(status.enrollmentId, { conditions });
-    }
-    await repositories.announce(type.teamId);
   }
 }

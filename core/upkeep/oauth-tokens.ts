@@ -15,6 +15,7 @@ import { newId } from '../store/ids.js';
 import type { GrantValues } from '../store/oauth-grants.js';
 import type { Repositories, Store } from '../store/store.js';
 import type { CredentialBox } from './credential-box.js';
+import { ISSUER_CHANGED } from './issuer-changed.js';
 import { belongsTo } from './oauth-place.js';
 import { accessTokenAlive, decideRefresh, usableUntil, type RefreshIntent } from './oauth-tokens-decision.js';
 import { ProviderUnavailable, waitFor, type Wait } from './oauth-tokens-wait.js';
@@ -363,9 +364,6 @@ export class OAuthTokens {
     if (written) changed(enrollment.teamId);
   }
 }
-
-/** The reason of `Authorized` when logins come from another issuer than this one did. */
-const ISSUER_CHANGED = 'IssuerChanged';
 
 function retryAfter({ grant, now }: Situation): number {
   return Math.max(0, (grant.nextAttemptAt ?? now).getTime() - now.getTime());

@@ -9,6 +9,7 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
+import { suspendLogins } from './issuer-changed.js';
 import { readiness } from './observations.js';
 import { standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
 import { belongsTo, pinned, samePlace } from './oauth-place.js';
@@ -94,7 +95,7 @@ export class TypeOAuth {
 
   /**
    * Writes what was discovered and the client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired.
-   * Throws STALE_VERSION where somebody else has found another issuer since this look began, when `before` was on record.
+   * The logins of another place than was on record are suspended. Throws STALE_VERSION where somebody else has found another issuer since this look began, when `before` was on record.
    */
   async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice, before: OAuthDiscovery | null = null): Promise<OAuthClient> {
     const { now, registry } = this.options;
@@ -106,6 +107,7 @@ export class TypeOAuth {
     const current = await repositories.oauthClients.current(type.id);
     if (current !== null) await registry.retire(repositories, current, 'Another client takes its place.');
     await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, known), now()));
+    if (known !== null && !samePlace(known, found)) await suspendLogins(repositories, type, known, found, now());
     return registry.record(repositories, type, found, this.redirectUri, choice);
   }
 

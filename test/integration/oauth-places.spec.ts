@@ -34,6 +34,27 @@ async function enrolled(displayName: string, more: object = {}): Promise<{ typeI
   return { typeId: connectionType.id, enrollmentId: enrollment.id, name: connectionType.name };
 }
 
+describe('logins of an issuer that the server has left', () => {
+  it.each(['a check', 'an update'])('wait for consent from the moment that %s has seen it, although the server takes their tokens', async (by) => {
+    const { typeId, enrollmentId, name } = await enrolled(`Left, as seen by ${by}`);
+    server.mcp.guard.authorizationServers = [elsewhere.issuer];
+    if (by === 'a check') await manager.must('CheckConnectionType', { input: { id: typeId } });
+    else await manager.must('UpdateConnectionType', { input: { id: typeId, expectedVersion: 1, oauth: { initialAccessToken: 'first' } } });
+    const { userErrors } = (await manager.gql('CallTool', { input: { connectionType: name, tool: 'echo', arguments: { message: 'hello' } } })).data!['callTool'];
+    expect(userErrors).toMatchObject([{ code: 'ACTION_REQUIRED', message: expect.stringContaining('consent again') }]);
+    expect(server.mcp.calls).toBe(0);
+    // Their server's answers to the old token change nothing; a consent does.
+    await manager.must('CheckConnectionType', { input: { id: typeId } });
+    const node = await manager.must('query ($id: ID!) { node(id: $id) { ... on Enrollment { conditions { type reason } } } }', { id: enrollmentId });
+    expect(reasonsOf(node)).toMatchObject({ Authorized: 'IssuerChanged', Ready: 'IssuerChanged' });
+    server.mcp.guard.verify = (token) => Promise.resolve(elsewhere.verify(token));
+    const { authorization } = await manager.must('StartAuthorization', { input: { enrollmentId, returnUrl: RETURN_URL } });
+    const person = new Person();
+    await person.follow(await person.press(await person.get(authorization.url), 'continue'), RETURN_URL);
+    expect((await manager.must('CallTool', { input: { connectionType: name, tool: 'echo', arguments: { message: 'hello' } } })).toolCall).toMatchObject({ status: 'SUCCEEDED' });
+  });
+});
+
 describe('an issuer that names another host for its tokens', () => {
   it('isn\'t told there what to revoke, nor the secret of the client that it was issued to', async () => {
     const { typeId, enrollmentId } = await enrolled('Deleted');
