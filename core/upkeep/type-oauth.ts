@@ -1,5 +1,6 @@
 import { withObservations, sameMeaning, type Observation } from '../connection/condition.js';
 import type { ConnectionTypeSpec } from '../connection/spec.js';
+import { targetUrl } from '../connection/target.js';
 import { quotePeer, UserFault } from '../errors.js';
 import { discoverOAuth, type Discovery, type DiscoveryReport } from '../oauth/discovery.js';
 import type { OAuthFault } from '../oauth/fault.js';
@@ -119,12 +120,14 @@ export class TypeOAuth {
   }
 
   /**
-   * Client and discovery that consents go by now. A client is bound to one redirect URI: where ours has changed, another one is registered first, visibly.
+   * Client and discovery that consents go by now. A client is bound to one redirect URI: where ours has changed, another one is registered first, visibly. What was discovered of an address that the type has left is
+   * of no use: tokens would be asked for the old server, and sent to the new one.
    * Throws `UserFault` with the next step where there is none: CLIENT_REQUIRED for managers, SERVER_REFUSED to try again.
    */
   async setupOf(type: ConnectionType): Promise<OAuthSetup> {
     const { store } = this.options;
     const [row, found] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
+    if (row !== null && targetUrl(row.serverUrl) !== targetUrl(type.spec.serverUrl)) throw new UserFault('SERVER_REFUSED', NOT_READ_YET, { retryable: true, retryAfterMs: REGISTRATION_PAUSE_MS });
     if (row === null || found === null || !belongsTo(found, row)) return this.#usable(row, found);
     if (found.redirectUri === this.redirectUri) return this.#usable(row, await this.#renewed(type, found, row));
     if (found.method === 'PREREGISTERED') throw new UserFault('CLIENT_REQUIRED', `Nobody can consent until a manager acts. ${otherRedirectUri(found, this.redirectUri)}`);
@@ -241,6 +244,8 @@ export class TypeOAuth {
 
 /** When to ask again whether a registration that is under way, or was put off by the issuer, has worked: checks send it again. */
 const REGISTRATION_PAUSE_MS = 10_000;
+
+const NOT_READ_YET = 'The server\'s address changed, and it couldn\'t be asked there yet who issues its logins. Check the connection type, then try again.';
 
 function clientRequired(message: string): UserFault {
   return new UserFault('CLIENT_REQUIRED', message, { field: ['input', 'oauth', 'clientId'] });

@@ -55,6 +55,19 @@ describe('logins of an issuer that the server has left', () => {
   });
 });
 
+describe('a type that has moved to another address', () => {
+  it('lets nobody consent by what was found at the old one: such tokens are for the old server, and would go to the new one', async () => {
+    const { typeId, enrollmentId } = await enrolled('Moved');
+    await manager.must('UpdateConnectionType', { input: { id: typeId, expectedVersion: 1, serverUrl: 'http://127.0.0.1:9/mcp', allowUnreachable: true } });
+    const asked = server.tokenRequests.length;
+    const { authorization } = await manager.must('StartAuthorization', { input: { enrollmentId, returnUrl: RETURN_URL } });
+    const person = new Person();
+    const page = await person.press(await person.get(authorization.url), 'continue');
+    expect(page.text).toContain('address changed');
+    expect(server.tokenRequests).toHaveLength(asked);
+  });
+});
+
 describe('an issuer that names another host for its tokens', () => {
   it('isn\'t told there what to revoke, nor the secret of the client that it was issued to', async () => {
     const { typeId, enrollmentId } = await enrolled('Deleted');
