@@ -384,6 +384,7 @@ create table oauth_clients (
   attempted_at timestamp with time zone,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  token_host text,
   constraint oauth_clients_pkey PRIMARY KEY (id),
   constraint oauth_clients_check CHECK ((state = 'ACTIVE'::text) <= (client_id IS NOT NULL)),
   constraint oauth_clients_method_check CHECK (method = ANY (ARRAY['PREREGISTERED'::text, 'METADATA_DOCUMENT'::text, 'DYNAMIC'::text])),

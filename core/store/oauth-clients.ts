@@ -7,6 +7,7 @@ export interface NewOAuthClient {
   teamId: string;
   connectionTypeId: string;
   issuer: string;
+  tokenHost: string;
   redirectUri: string;
   method: RegistrationMethod;
 }

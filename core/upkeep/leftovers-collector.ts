@@ -9,6 +9,7 @@ import type { Vault } from '../vault/vault.js';
 import type { CredentialBox } from './credential-box.js';
 import type { LeftoverContent } from './leftovers-undo.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
+import { belongsTo } from './oauth-place.js';
 import { subjectOf } from './oauth-tokens-life.js';
 
 /** What {@link LeftoverCollector} is built of. */
@@ -62,7 +63,7 @@ export class LeftoverCollector {
     const discovery = await repositories.oauthClients.discovery(type.id);
     const client = grant.clientId === null ? null : await repositories.oauthClients.byId(grant.clientId);
     const known = { id: OAuthLeftovers.newId(), teamId, kind: 'TOKENS' as const, subjectName: subjectOf(type, enrollment), issuer: grant.issuer };
-    if (client === null || client.clientId === null || discovery?.issuer !== grant.issuer) {
+    if (client === null || client.clientId === null || discovery?.issuer !== grant.issuer || !belongsTo(client, discovery)) {
       const message = `The login couldn't be revoked: the server isn't connected with ${quotePeer(grant.issuer)} any more. It may go on working until it expires; end it in the settings there.`;
       await this.insert(repositories, { ...known, sealed: null, outcome: 'ABANDONED', message });
       return known.id;

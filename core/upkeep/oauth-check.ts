@@ -1,11 +1,12 @@
-import { withObservations, type Observation } from '../connection/condition.js';
 import type { Discovery } from '../oauth/discovery.js';
 import type { ProbeReport } from '../mcp/probe.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
+import { suspendLogins } from './issuer-changed.js';
 import type { OAuthClientRegistry } from './oauth-clients.js';
-import { samePlace, standingOf, type LookStanding } from './oauth-look-fence.js';
+import { standingOf, type LookStanding } from './oauth-look-fence.js';
+import { belongsTo, pinned, samePlace } from './oauth-place.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { rowOf, type OAuthLook, type TypeOAuth } from './type-oauth.js';
 
@@ -65,10 +66,10 @@ export class OAuthCheck {
   /** Stores what was found, under the type's lock; answers the client that counts, recorded anew where there was none that is of use. */
   async #save(repositories: Repositories, type: ConnectionType, before: OAuthDiscovery | null, look: OAuthLook, found: Discovery): Promise<OAuthClient | null> {
     const moved = before !== null && !samePlace(before, found);
-    await repositories.oauthClients.saveDiscovery(rowOf(type, before === null || moved ? found : withKnownRevocation(found, before), this.options.now()));
-    if (moved) await this.#suspend(repositories, type, before.issuer, found.issuer);
+    await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, before), this.options.now()));
+    if (moved) await suspendLogins(repositories, type, before, found, this.options.now());
     const client = await repositories.oauthClients.current(type.id);
-    if (client !== null && client.issuer === found.issuer && !moved) {
+    if (client !== null && belongsTo(client, found) && !moved) {
       // What a manager entered is theirs to enter anew; its secret stays.
       const bound = client.redirectUri === this.options.oauth.redirectUri || client.method === 'PREREGISTERED';
       return bound ? this.#settled(repositories, client) : this.options.oauth.replaceUnbound(repositories, type, client, found);
@@ -95,28 +96,4 @@ export class OAuthCheck {
     await repositories.oauthClients.transition(client.id, ['PENDING'], { state: 'OUTCOME_UNKNOWN' });
     return { ...client, state: 'OUTCOME_UNKNOWN' };
   }
-
-  /** Nothing that was sealed for the old issuer goes to the new one: every login waits for its owner's consent. */
-  async #suspend(repositories: Repositories, type: ConnectionType, from: string, to: string): Promise<void> {
-    const message = `The server's logins are issued by ${to} now, no longer by ${from}: consent again.`;
-    const observations: Observation[] = [
-      { type: 'Authorized', status: 'FALSE', reason: 'IssuerChanged', message },
-      { type: 'Ready', status: 'FALSE', reason: 'IssuerChanged', message },
-    ];
-    const enrollments = await repositories.enrollments.ofType(type.id);
-    for (const status of await repositories.enrollments.statuses(enrollments.map((enrollment) => enrollment.id))) {
-      const conditions = withObservations(status.conditions, observations, type.version, this.options.now());
-      await repositories.enrollments.updateStatus(status.enrollmentId, { conditions });
-    }
-    await repositories.announce(type.teamId);
-  }
-}
-
-/** Tokens are revoked where they were issued, or where that was said from the beginning: another host that is named later gets none, and what was known stays. */
-function withKnownRevocation(found: Discovery, before: OAuthDiscovery): Discovery {
-  const { revocation_endpoint: endpoint, ...others } = found.metadata;
-  const known = (before.metadata as Discovery['metadata']).revocation_endpoint;
-  if (endpoint === undefined) return found;
-  const { host } = new URL(endpoint);
-  return host === found.tokenHost || (known !== undefined && host === new URL(known).host) ? found : { ...found, metadata: known === undefined ? others : { ...others, revocation_endpoint: known } };
 }

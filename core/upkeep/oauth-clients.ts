@@ -59,7 +59,7 @@ export class OAuthClientRegistry {
 
   /** Records a client, for use inside the transaction that creates or changes its type. One that needs no request is `ACTIVE` at once, a dynamic one `PENDING`. */
   async record(repositories: Repositories, type: { id: string; teamId: string }, discovery: Discovery, redirectUri: string, choice: ClientChoice): Promise<OAuthClient> {
-    const client = await repositories.oauthClients.insertPending({ teamId: type.teamId, connectionTypeId: type.id, issuer: discovery.issuer, redirectUri, method: choice.method });
+    const client = await repositories.oauthClients.insertPending({ teamId: type.teamId, connectionTypeId: type.id, issuer: discovery.issuer, tokenHost: discovery.tokenHost, redirectUri, method: choice.method });
     if (choice.method === 'DYNAMIC') {
       if (choice.initialAccessToken === null) return client;
       await repositories.oauthClients.transition(client.id, ['PENDING'], { sealed: await this.#seal(client, client.version, { initialAccessToken: choice.initialAccessToken }) });

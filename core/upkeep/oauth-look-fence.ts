@@ -3,6 +3,7 @@ import { canonicalJson } from '../json/canonical.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories } from '../store/store.js';
+import { samePlace } from './oauth-place.js';
 
 /** What a look at a type's OAuth began from. */
 export interface LookBegan {
@@ -36,11 +37,4 @@ function sameOAuth(a: ConnectionType['spec'], b: ConnectionType['spec']): boolea
 /** Whether nothing was stored in between: each look that is stored moves the time. */
 function sameDiscovery(a: OAuthDiscovery | null, b: OAuthDiscovery | null): boolean {
   return a?.discoveredAt.getTime() === b?.discoveredAt.getTime() && samePlace(a, b);
-}
-
-type Place = Pick<OAuthDiscovery, 'issuer' | 'tokenHost'>;
-
-/** Whether two discoveries name the same issuer and token endpoint's host, which are pinned. */
-export function samePlace(a: Place | null, b: Place | null): boolean {
-  return a?.issuer === b?.issuer && a?.tokenHost === b?.tokenHost;
 }

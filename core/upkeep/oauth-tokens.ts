@@ -15,6 +15,8 @@ import { newId } from '../store/ids.js';
 import type { GrantValues } from '../store/oauth-grants.js';
 import type { Repositories, Store } from '../store/store.js';
 import type { CredentialBox } from './credential-box.js';
+import { ISSUER_CHANGED } from './issuer-changed.js';
+import { belongsTo } from './oauth-place.js';
 import { accessTokenAlive, decideRefresh, usableUntil, type RefreshIntent } from './oauth-tokens-decision.js';
 import { ProviderUnavailable, waitFor, type Wait } from './oauth-tokens-wait.js';
 import { credentialOf, fieldsOf, lifeOf, subjectOf } from './oauth-tokens-life.js';
@@ -240,10 +242,10 @@ export class OAuthTokens {
     const authorized = condition(status?.conditions ?? [], 'Authorized');
     if (authorized?.reason === ISSUER_CHANGED) throw new UserFault('ACTION_REQUIRED', authorized.message);
     const setup = await setupOf(type, grant.clientId);
-    if (setup.discovery.issuer !== grant.issuer) {
+    const issuedTo = grant.clientId === null ? null : await store.oauthClients.byId(grant.clientId);
+    if (setup.discovery.issuer !== grant.issuer || (issuedTo !== null && !belongsTo(issuedTo, setup.discovery))) {
       throw await this.#over(situation, ISSUER_CHANGED, 'The server\'s logins are issued by another provider now, to which nothing of this login is sent: sign in again with startAuthorization.');
     }
-    const issuedTo = grant.clientId === null ? null : await store.oauthClients.byId(grant.clientId);
     if (setup.clientRowId !== grant.clientId && issuedTo?.clientId !== setup.client.clientId) {
       throw await this.#over(situation, CONSENT_REQUIRED, 'The OAuth client that this login was issued to was replaced: sign in again with startAuthorization.');
     }
@@ -362,9 +364,6 @@ export class OAuthTokens {
     if (written) changed(enrollment.teamId);
   }
 }
-
-/** The reason of `Authorized` when logins come from another issuer than this one did. */
-const ISSUER_CHANGED = 'IssuerChanged';
 
 function retryAfter({ grant, now }: Situation): number {
   return Math.max(0, (grant.nextAttemptAt ?? now).getTime() - now.getTime());

@@ -4,6 +4,7 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { RawTool } from '../mcp/session.js';
 import type { ConnectionType, ConnectionTypeStatus } from '../store/entities/connection-type.entity.js';
 import type { Repositories } from '../store/store.js';
+import { ISSUER_CHANGED } from './issuer-changed.js';
 import { INSUFFICIENT_SCOPE } from './oauth-tokens-observations.js';
 import { authorization, resumed, SUSPENDED, TOOLS_NOT_READ, type CredentialVerdict } from './observations.js';
 import { answers, outcomeOfLook, type SharedList } from './look-outcome.js';
@@ -152,8 +153,9 @@ function asObservation({ type, status, reason, message }: Observation): Observat
   return { type, status, reason, message };
 }
 
-/** What a trial says, unless a call wanted more rights than the login has: that it lists its tools all the same doesn't change that, only consent does. */
+/** What a trial says, unless only consent helps: where a call wanted more rights than the login has, that it lists its tools all the same changes nothing, nor does it where logins come from another issuer now. */
 function tried(before: readonly Condition[], observed: Observation[]): Observation[] {
-  const missing = condition(before, 'Authorized')?.reason === INSUFFICIENT_SCOPE && !observed.some((one) => one.type === 'Authorized' && one.status === 'FALSE');
-  return missing ? observed.filter((one) => one.type !== 'Authorized' && one.type !== 'Ready') : observed;
+  const reason = condition(before, 'Authorized')?.reason;
+  const stays = reason === ISSUER_CHANGED || (reason === INSUFFICIENT_SCOPE && !observed.some((one) => one.type === 'Authorized' && one.status === 'FALSE'));
+  return stays ? observed.filter((one) => one.type !== 'Authorized' && one.type !== 'Ready') : observed;
 }

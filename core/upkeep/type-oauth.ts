@@ -1,5 +1,6 @@
 import { withObservations, sameMeaning, type Observation } from '../connection/condition.js';
 import type { ConnectionTypeSpec } from '../connection/spec.js';
+import { targetUrl } from '../connection/target.js';
 import { quotePeer, UserFault } from '../errors.js';
 import { discoverOAuth, type Discovery, type DiscoveryReport } from '../oauth/discovery.js';
 import type { OAuthFault } from '../oauth/fault.js';
@@ -9,8 +10,10 @@ import type { ProbeReport } from '../mcp/probe.js';
 import type { ConnectionType } from '../store/entities/connection-type.entity.js';
 import type { OAuthClient, OAuthDiscovery } from '../store/entities/oauth-client.entity.js';
 import type { Repositories, Store } from '../store/store.js';
+import { suspendLogins } from './issuer-changed.js';
 import { readiness } from './observations.js';
-import { samePlace, standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
+import { standingOf, type LookBegan, type LookStanding } from './oauth-look-fence.js';
+import { belongsTo, pinned, samePlace } from './oauth-place.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { otherRedirectUri, registeredCondition, secretInFlux, secretNearingExpiry, type ClientChoice, type OAuthClientRegistry, type UsableClient } from './oauth-clients.js';
 
@@ -93,7 +96,7 @@ export class TypeOAuth {
 
   /**
    * Writes what was discovered and the client, for use inside the transaction that creates or changes the type; a client that another one replaces is retired.
-   * Throws STALE_VERSION where somebody else has found another issuer since this look began, when `before` was on record.
+   * The logins of another place than was on record are suspended. Throws STALE_VERSION where somebody else has found another issuer since this look began, when `before` was on record.
    */
   async save(repositories: Repositories, type: ConnectionType, found: Discovery, choice: ClientChoice, before: OAuthDiscovery | null = null): Promise<OAuthClient> {
     const { now, registry } = this.options;
@@ -104,7 +107,8 @@ export class TypeOAuth {
     }
     const current = await repositories.oauthClients.current(type.id);
     if (current !== null) await registry.retire(repositories, current, 'Another client takes its place.');
-    await repositories.oauthClients.saveDiscovery(rowOf(type, found, now()));
+    await repositories.oauthClients.saveDiscovery(rowOf(type, pinned(found, known), now()));
+    if (known !== null && !samePlace(known, found)) await suspendLogins(repositories, type, known, found, now());
     return registry.record(repositories, type, found, this.redirectUri, choice);
   }
 
@@ -116,13 +120,15 @@ export class TypeOAuth {
   }
 
   /**
-   * Client and discovery that consents go by now. A client is bound to one redirect URI: where ours has changed, another one is registered first, visibly.
+   * Client and discovery that consents go by now. A client is bound to one redirect URI: where ours has changed, another one is registered first, visibly. What was discovered of an address that the type has left is
+   * of no use: tokens would be asked for the old server, and sent to the new one.
    * Throws `UserFault` with the next step where there is none: CLIENT_REQUIRED for managers, SERVER_REFUSED to try again.
    */
   async setupOf(type: ConnectionType): Promise<OAuthSetup> {
     const { store } = this.options;
     const [row, found] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id)]);
-    if (row === null || found === null || found.issuer !== row.issuer) return this.#usable(row, found);
+    if (row !== null && targetUrl(row.serverUrl) !== targetUrl(type.spec.serverUrl)) throw new UserFault('SERVER_REFUSED', NOT_READ_YET, { retryable: true, retryAfterMs: REGISTRATION_PAUSE_MS });
+    if (row === null || found === null || !belongsTo(found, row)) return this.#usable(row, found);
     if (found.redirectUri === this.redirectUri) return this.#usable(row, await this.#renewed(type, found, row));
     if (found.method === 'PREREGISTERED') throw new UserFault('CLIENT_REQUIRED', `Nobody can consent until a manager acts. ${otherRedirectUri(found, this.redirectUri)}`);
     return this.#usable(row, await this.#rebound(type, row));
@@ -135,7 +141,7 @@ export class TypeOAuth {
   async setupOfLogin(type: ConnectionType, issuedTo: string | null): Promise<OAuthSetup> {
     const { store } = this.options;
     const [row, current, own] = await Promise.all([store.oauthClients.discovery(type.id), store.oauthClients.current(type.id), issuedTo === null ? null : store.oauthClients.byId(issuedTo)]);
-    const outlived = row !== null && own !== null && own.issuer === row.issuer && own.redirectUri !== this.redirectUri && own.clientId !== null && (own.state === 'ACTIVE' || own.state === 'RETIRED');
+    const outlived = row !== null && own !== null && belongsTo(own, row) && own.redirectUri !== this.redirectUri && own.clientId !== null && (own.state === 'ACTIVE' || own.state === 'RETIRED');
     const counts = outlived ? own : current;
     return this.#usable(row, counts === null || row === null ? counts : await this.#renewed(type, counts, row));
   }
@@ -198,9 +204,10 @@ export class TypeOAuth {
 
   async #usable(row: OAuthDiscovery | null, client: OAuthClient | null): Promise<OAuthSetup> {
     const usable = client === null ? null : await this.options.registry.open(client);
-    if (row !== null && client !== null && usable !== null && client.issuer === row.issuer) return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
-    const { message } = registeredCondition(client?.issuer === row?.issuer ? client : null, this.redirectUri);
-    if (client?.state === 'PENDING' && client.issuer === row?.issuer) {
+    if (row !== null && client !== null && usable !== null && belongsTo(client, row)) return { clientRowId: client.id, client: usable, discovery: discoveryOf(row) };
+    const ours = row !== null && client !== null && belongsTo(client, row) ? client : null;
+    const { message } = registeredCondition(ours, this.redirectUri);
+    if (ours?.state === 'PENDING') {
       throw new UserFault('SERVER_REFUSED', `Fairlead is not registered at the server's provider yet. ${message} Try again in a minute.`, { retryable: true, retryAfterMs: REGISTRATION_PAUSE_MS });
     }
     throw new UserFault('CLIENT_REQUIRED', `There is no usable OAuth client for this connection type yet; its managers must act. ${message}`);
@@ -213,7 +220,7 @@ export class TypeOAuth {
     const recorded = await store.transaction(async (repositories) => {
       await repositories.connectionTypes.lock(type.id);
       const current = await repositories.oauthClients.current(type.id);
-      if (current === null || current.redirectUri === this.redirectUri || current.issuer !== row.issuer || current.method === 'PREREGISTERED') return null;
+      if (current === null || current.redirectUri === this.redirectUri || !belongsTo(current, row) || current.method === 'PREREGISTERED') return null;
       return this.replaceUnbound(repositories, type, current, found);
     });
     if (recorded !== null) await this.register(type, recorded, found);
@@ -237,6 +244,8 @@ export class TypeOAuth {
 
 /** When to ask again whether a registration that is under way, or was put off by the issuer, has worked: checks send it again. */
 const REGISTRATION_PAUSE_MS = 10_000;
+
+const NOT_READ_YET = 'The server\'s address changed, and it couldn\'t be asked there yet who issues its logins. Check the connection type, then try again.';
 
 function clientRequired(message: string): UserFault {
   return new UserFault('CLIENT_REQUIRED', message, { field: ['input', 'oauth', 'clientId'] });

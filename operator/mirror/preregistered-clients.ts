@@ -4,7 +4,7 @@ import type { ConnectionType } from '#core/store/entities/connection-type.entity
 import type { OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Store } from '#core/store/store.js';
 import type { OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
-import { samePlace } from '#core/upkeep/oauth-look-fence.js';
+import { belongsTo, samePlace } from '#core/upkeep/oauth-place.js';
 import { discoveryOf, type TypeOAuth } from '#core/upkeep/type-oauth.js';
 import type { Vault } from '#core/vault/vault.js';
 import { jittered } from '../runtime/back-off.js';
@@ -45,7 +45,7 @@ export class PreregisteredClients {
     }
     // The issuer isn't known yet: when it is, this object is looked at again.
     if (row === null) return { verdict: SYNCED };
-    const ours = current?.method === 'PREREGISTERED' && current.clientId === clientId && current.issuer === row.issuer && current.redirectUri === this.options.oauth.redirectUri;
+    const ours = current?.method === 'PREREGISTERED' && current.clientId === clientId && belongsTo(current, row) && current.redirectUri === this.options.oauth.redirectUri;
     const settled = ours && current.state === 'ACTIVE';
     const place = placeOf(row);
     // A server names its issuer itself: its word alone sends a secret to nobody else. Whoever changes the manifest after that was said has seen it.

@@ -156,7 +156,9 @@ describe('An answer', () => {
   test('that comes after the server moved stores nothing', async () => {
     const person = new Person();
     const answer = await stage.answerOf(person, await world.link(enrollment));
-    await world.store.connectionTypes.updateSpec(type.id, 1, { ...type.spec, serverUrl: `${provider.mcp.url}?tenant=2` });
+    const serverUrl = `${provider.mcp.url}?tenant=2`;
+    await world.store.connectionTypes.updateSpec(type.id, 1, { ...type.spec, serverUrl });
+    await world.store.oauthClients.saveDiscovery({ ...(await world.store.oauthClients.discovery(type.id))!, serverUrl });
     expect((await person.get(answer)).text).toContain('changed while you were signing in');
     await stage.expectNothingStored();
   });

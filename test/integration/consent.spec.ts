@@ -161,7 +161,9 @@ describe('A link', () => {
   test('of a type that was moved shows where it goes now, and going on without having seen that is refused', async () => {
     const person = new Person();
     const page = await person.get(await world.link(enrollment));
-    await world.store.connectionTypes.updateSpec(type.id, 1, { ...type.spec, serverUrl: `${provider.mcp.url}?tenant=2` });
+    const serverUrl = `${provider.mcp.url}?tenant=2`;
+    await world.store.connectionTypes.updateSpec(type.id, 1, { ...type.spec, serverUrl });
+    await world.store.oauthClients.saveDiscovery({ ...(await world.store.oauthClients.discovery(type.id))!, serverUrl });
     const again = await person.press(page, 'continue');
     expect(again.status).toBe(409);
     expect(again.text).toContain('was changed since you opened this page');

@@ -107,6 +107,17 @@ describe('through the API', () => {
     await without.close();
     await Promise.all([server.close(), elsewhere.close()]);
   });
+
+  it('nor are they where an update has read the other host\'s name', async () => {
+    const [server, elsewhere] = await Promise.all([startFaultyAuthorizationServer(), startFaultyAuthorizationServer()]);
+    const { typeId, enrollmentId } = await enrolled(manager, 'Updated', server.mcp.url);
+    server.faults.metadataMembers = { revocation_endpoint: new URL('/revoke', elsewhere.issuer).href };
+    await manager.must('UpdateConnectionType', { input: { id: typeId, expectedVersion: 1, oauth: { initialAccessToken: 'first' } } });
+    expect((await manager.must('DeleteEnrollment', { input: { id: enrollmentId } })).revocation).toMatchObject({ outcome: 'REVOKED' });
+    expect(server.revoked).toHaveLength(2);
+    expect(elsewhere.seen).toEqual([]);
+    await Promise.all([server.close(), elsewhere.close()]);
+  });
 });
 
 describe('a deletion whose processes are killed', () => {

@@ -45,7 +45,7 @@ describe('pinned, since others rely on it:', () => {
   });
 
   it('migrations, which are never renumbered, and what they ask of a program', () => {
-    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003', 'Schedule1795380000004', 'PartitionsAndKeys1795380000005', 'Assignments1795380000006', 'Mirror1795380000007', 'Owners1795380000008', 'SecretPlaces1795380000009']);
+    expect(MIGRATIONS.map(({ name }) => name)).toEqual(['Foundation1795380000001', 'OAuth1795380000002', 'TokenVouchers1795380000003', 'Schedule1795380000004', 'PartitionsAndKeys1795380000005', 'Assignments1795380000006', 'Mirror1795380000007', 'Owners1795380000008', 'SecretPlaces1795380000009', 'ClientPlaces1795380000010']);
     expect(PROGRAM_SCHEMA_LEVEL).toBe(1);
   });
 });

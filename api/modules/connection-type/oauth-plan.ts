@@ -7,7 +7,7 @@ import type { ConnectionType } from '#core/store/entities/connection-type.entity
 import type { OAuthClient, OAuthDiscovery } from '#core/store/entities/oauth-client.entity.js';
 import type { Repositories } from '#core/store/store.js';
 import type { ClientChoice, OAuthClientRegistry } from '#core/upkeep/oauth-clients.js';
-import { samePlace } from '#core/upkeep/oauth-look-fence.js';
+import { samePlace } from '#core/upkeep/oauth-place.js';
 import type { OAuthLook, TypeOAuth } from '#core/upkeep/type-oauth.js';
 
 /** How a type's OAuth will be set up: decided before anything is saved. */

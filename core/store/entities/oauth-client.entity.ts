@@ -19,6 +19,8 @@ export class OAuthClient {
   @Column('uuid', { name: 'team_id' }) teamId!: string;
   @Column('uuid', { name: 'connection_type_id' }) connectionTypeId!: string;
   @Column('text') issuer!: string;
+  /** Of the issuer's token endpoint when the client was recorded; null where that was not noted. */
+  @Column('text', { name: 'token_host', nullable: true }) tokenHost!: string | null;
   @Column('text', { name: 'redirect_uri' }) redirectUri!: string;
   @Column('text') method!: RegistrationMethod;
   @Column('text') state!: OAuthClientState;
