@@ -62,6 +62,8 @@ describe('a type that has moved to another address', () => {
     const { authorization, userErrors } = (await manager.gql('StartAuthorization', { input: { enrollmentId, returnUrl: RETURN_URL } })).data!['startAuthorization'];
     expect(authorization).toBeNull();
     expect(userErrors).toMatchObject([{ code: 'SERVER_REFUSED', retryable: true, message: expect.stringContaining('address changed') }]);
+    const refused = (await manager.gql('RefreshEnrollment', { input: { id: enrollmentId } })).data!['refreshEnrollment'];
+    expect(refused.userErrors).toMatchObject([{ code: 'ENROLLMENT_SUSPENDED', message: expect.stringContaining('startAuthorization') }]);
   });
 });
 

@@ -118,7 +118,8 @@ export class EnrollmentManager {
     const { enrollment, type, credential, memberId } = await this.owned(act, input.id);
     const field = ['input', 'id'];
     if (!sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) {
-      throw new UserFault('ENROLLMENT_SUSPENDED', `The server's address or method changed: look at ${type.spec.serverUrl}, and confirm it with confirmEnrollment.`, { field });
+      const step = type.spec.authMethod === 'OAUTH' ? 'sign in again with startAuthorization' : 'confirm it with confirmEnrollment';
+      throw new UserFault('ENROLLMENT_SUSPENDED', `The server's address or method changed: look at ${type.spec.serverUrl}, and ${step}.`, { field });
     }
     if (credential.kind !== 'NONE' && credential.sealed === null) {
       const message = credential.kind === 'OAUTH' ? 'There is no login yet: sign in with startAuthorization.' : 'The credential was cleared: enter one with updateEnrollment.';
