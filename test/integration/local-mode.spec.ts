@@ -165,9 +165,9 @@ describe('a process that ends', () => {
     const first = await state.start();
     await connect(first);
     const running = (await first.must('CallTool', call({ tool: 'slow', idempotencyKey: 'running', wait: false }))).toolCall;
+    await mcp.arrived(1);
     const done = (await first.must('CallTool', call({ tool: 'quick', idempotencyKey: 'done' }))).toolCall;
     expect([running.status, done.status]).toEqual(['RUNNING', 'SUCCEEDED']);
-    await mcp.arrived(2);
     const leftover = await databasePid();
     first.child.process.kill('SIGKILL');
     await first.child.ended;

@@ -1,5 +1,6 @@
 import { KeptSessions, type KeptSessionsOptions } from '#core/mcp/kept-sessions.js';
 import { probeServer } from '#core/mcp/probe.js';
+import { freePort } from '#test/support/free-port.js';
 import { testClient, type TestClient } from '#test/support/mcp-servers/client.js';
 import { listen, sendJson } from '#test/support/mcp-servers/listener.js';
 import { startMinimal, type MinimalServer } from '#test/support/mcp-servers/minimal.js';
@@ -58,7 +59,8 @@ it('a server that is gone, or became something else, is found out as without a s
   await look(server.url);
   await server.close();
   expect(await look(server.url)).toMatchObject({ verdict: 'UNREACHABLE' });
-  const other = await stateful();
+  // Somebody else listens there when it has gone.
+  const other = await startMinimal({ stateful: true, port: await freePort() });
   await look(other.url);
   await other.close();
   closing.splice(0);

@@ -86,9 +86,10 @@ describeNeeding('plane', 'an operator with rights in some namespaces', () => {
       const before = world.plane.requests().length;
       const lines: string[] = [];
       await world.startOperator({ FAIRLEAD_MIRROR: 'observe', FAIRLEAD_MIRROR_NAMESPACES: 'ns-1,ns-2' }, (line) => lines.push(line));
-      await until(() => lines.length > 0);
+      const sofar = () => askedRights(world.plane.requests().slice(before));
+      await until(() => lines.length > 0 && sofar().some(({ verb }) => verb === 'watch'));
       await world.stopOperator();
-      const asked = askedRights(world.plane.requests().slice(before));
+      const asked = sofar();
       expect(asked.map(({ verb }) => verb)).toEqual(expect.arrayContaining(['get', 'list', 'watch']));
       expect(await outside({ namespaces: listed, observe: true }, asked)).toEqual([]);
     });

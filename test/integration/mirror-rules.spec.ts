@@ -116,7 +116,9 @@ describeNeeding('plane', 'rules of the mirror', () => {
     it('is written when its meaning changes, and not when the server was only looked at again', async () => {
       const namespace = await world.namespace();
       await world.apply(world.type(namespace, 'watched', { health: { interval: '24h' } }));
-      const before = await world.when('ConnectionType', namespace, 'watched', 'Ready', 'Ready');
+      await world.when('ConnectionType', namespace, 'watched', 'Ready', 'Ready');
+      await world.settled();
+      const before = await world.get('ConnectionType', namespace, 'watched');
       for (let times = 0; times < 5; times += 1) await world.api.must('CheckConnectionType', { input: { id: before.status.id } });
       await world.settled();
       expect((await world.get('ConnectionType', namespace, 'watched')).metadata.resourceVersion).toBe(before.metadata.resourceVersion);

@@ -235,13 +235,16 @@ describe('a provider that errs', () => {
     const { grant } = await stored(world, enrollment);
     expect(grant.refreshAt!.getTime() - grant.obtainedAt!.getTime()).toBe(5000);
     for (let times = 0; times < 20; times += 1) await world.main.tokens.refreshIfDue(enrollment.id, WAIT);
-    expect(server.presented).toEqual([]);
+    /** How often the time to renew it may have come by itself: not at all, unless the machine stood still. */
+    const mayBeDue = async () => Math.floor(((await world.store.now()).getTime() - grant.obtainedAt!.getTime()) / 5000);
+    expect(server.presented.length).toBeLessThanOrEqual(await mayBeDue());
     for (let times = 0; times < 3; times += 1) {
       await expire(world, enrollment);
       expect(await echo()).toMatchObject({ record: { status: 'SUCCEEDED' } });
     }
-    expect(server.presented).toHaveLength(3);
-    expect(new Set(server.presented).size).toBe(3);
+    expect(server.presented.length).toBeGreaterThanOrEqual(3);
+    expect(server.presented.length).toBeLessThanOrEqual(3 + await mayBeDue());
+    expect(new Set(server.presented).size).toBe(server.presented.length);
   });
 
   it('a login that expires on its way is renewed again: that the server refused it says nothing of it', async () => {

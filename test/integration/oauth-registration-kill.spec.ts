@@ -1,5 +1,6 @@
 import { MIGRATED } from '#test/support/api.js';
 import { createDatabase, type TestDatabase } from '#test/support/database.js';
+import { freePort } from '#test/support/free-port.js';
 import { LocalState } from '#test/support/local-fairlead.js';
 import { startFaultyAuthorizationServer, type FaultyServer } from '#test/support/oauth-servers/faulty-server.js';
 import { openStore } from '#test/support/open-store.js';
@@ -20,7 +21,8 @@ afterAll(async () => {
 const registrations = () => server.seen.filter(({ method, path }) => method === 'POST' && path === '/register').length;
 
 it('registration answered, process killed before it was stored: it is on record as unknown, not sent again, and a person decides', async () => {
-  const env = { DATABASE_URL: database.url };
+  // Both starts on one port: another redirect URI would want another client anyway.
+  const env = { DATABASE_URL: database.url, PORT: String(await freePort()) };
   const first = await state.start(env);
   server.faults.before = async (path) => {
     if (path !== '/register') return;
@@ -31,8 +33,7 @@ it('registration answered, process killed before it was stored: it is on record 
   server.faults = {};
   expect(registrations()).toBe(1);
 
-  // On the same port: another redirect URI would want another client anyway.
-  const second = await state.start({ ...env, PORT: String(first.port) });
+  const second = await state.start(env);
   // The provider's side of it: a client that nobody here knows.
   const [client] = server.clients.values();
   const { data } = await second.gql('{ team(slug: "default") { connectionTypes(first: 5) { nodes { id version } } } }', {});

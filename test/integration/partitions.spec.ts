@@ -12,6 +12,7 @@ import { AUDIT, CALLS, Partitions, type PartitionedTable } from '#core/store/par
 import { createRegistry } from '#core/metrics.js';
 import { MIGRATED } from '#test/support/api.js';
 import { createDatabase, type TestDatabase } from '#test/support/database.js';
+import { until } from '#test/support/mcp-servers/until.js';
 import { openStore } from '#test/support/open-store.js';
 
 const DAY_MS = 86_400_000;
@@ -101,7 +102,9 @@ it('many processes may do it at once, under calls', async () => {
   const calling = (async () => {
     for (let n = 0; going; n += 1) ids.push(await record((n % 30) + 0.5));
   })();
-  for (let n = 0; n < 4; n += 1) await Promise.all([store, other].map((one) => one.partitions.tend(CALLS, at(n * 7), { keptDays: 90, ahead: 3 })));
+  // Whoever would have to wait for long, or finds the other one at it, leaves it for another time.
+  const tended = async (n: number) => (await Promise.all([store, other].map((one) => one.partitions.tend(CALLS, at(n * 7), { keptDays: 90, ahead: 3 })))).some(({ skipped }) => !skipped);
+  for (let n = 0; n < 4; n += 1) await until(() => tended(n));
   going = false;
   await calling;
   expect((await partitions(CALLS)).filter((name) => name !== 'tool_calls_default')).toHaveLength(7);

@@ -65,7 +65,8 @@ export async function startCallProcess(
   const now = () => new Date();
   const clock = () => performance.now();
   const changed = (teamId: string): void => service.invalidate(teamId);
-  const transport = { egress, timeoutMs: 3000 };
+  // As in programs: tests hold answers back while something else happens, and machines stand still.
+  const transport = { egress, timeoutMs: 15_000 };
   const registry = new OAuthClientRegistry({ store, vault, transport, clientName: 'Fairlead', now });
   const oauth = new TypeOAuth({ store, registry, transport, redirectUri: () => REDIRECT_URI, clientMetadataUrl: () => null, now, clock, changed });
   const leftovers = new Leftovers({ store, vault, box: new CredentialBox(vault), registry, transport, clientName: 'Fairlead', now, random: Math.random, logger: createLogger('silent') });

@@ -14,6 +14,8 @@ export interface MinimalOptions {
   text?: (args: Record<string, unknown>) => string;
   /** Hears of each call of a tool before it is answered. */
   onCall?: (args: Record<string, unknown>, headers: IncomingHttpHeaders) => void;
+  /** A free one by default. */
+  port?: number;
 }
 
 /** A running minimal server. */
@@ -34,7 +36,7 @@ const TOOLS = [
 /**
  * The smallest server of the legacy era: hand-written, answers JSON only, one tool (`echo`). Lean, since the benchmark measures against it.
  */
-export async function startMinimal({ credential, stateful = false, keepLog = true, text: textOf = JSON.stringify, onCall }: MinimalOptions = {}): Promise<MinimalServer> {
+export async function startMinimal({ credential, stateful = false, keepLog = true, text: textOf = JSON.stringify, onCall, port }: MinimalOptions = {}): Promise<MinimalServer> {
   const seen: SeenRequest[] = [];
   const counts = { calls: 0, withCredential: 0, requests: 0 };
   const sessions = new Set<string>();
@@ -81,6 +83,6 @@ export async function startMinimal({ credential, stateful = false, keepLog = tru
   const listener = await listen((request, response) => {
     let text = '';
     request.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; }).on('end', () => answer(request, response, text));
-  }, '/mcp', seen);
+  }, '/mcp', seen, port);
   return { ...listener, counts, sessions, tools, forget: () => sessions.clear() };
 }

@@ -58,8 +58,8 @@ export class MirrorWorld {
     return this.operator;
   }
 
-  anotherOperator(env: Record<string, string> = {}, print?: (line: string) => void): Promise<TestOperator> {
-    return startTestOperator(this.api, { env: { FAIRLEAD_MIRROR: 'on', FAIRLEAD_KUBECONFIG: this.plane.kubeconfig('operator'), ...env }, leaseTimes: QUICK_LEASE, print });
+  anotherOperator(env: Record<string, string> = {}, print?: (line: string) => void, leaseTimes: Partial<LeaseTimes> = QUICK_LEASE): Promise<TestOperator> {
+    return startTestOperator(this.api, { env: { FAIRLEAD_MIRROR: 'on', FAIRLEAD_KUBECONFIG: this.plane.kubeconfig('operator'), ...env }, leaseTimes, print });
   }
 
   async stopOperator(): Promise<void> {
