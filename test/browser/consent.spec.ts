@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import chromium from '@sparticuz/chromium';
 import { chromium as playwright, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
+import { chromiumPath } from '#test/support/chromium.js';
 import { Person } from '#test/support/consent/person.js';
 import { startSignInIssuer, type SignInIssuer } from '#test/support/consent/sign-in-issuer.js';
 import { ConsentWorld } from '#test/support/consent/world.js';
@@ -27,7 +27,8 @@ let pictures = 0;
 async function open(options: Parameters<Browser['newContext']>[0] = {}): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 900, height: 800 }, ...options });
   contexts.push(context);
-  context.setDefaultTimeout(15_000);
+  // Jest's own limit is the one that counts.
+  context.setDefaultTimeout(100_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => { if (!message.text().includes('favicon')) complaints.push(message.text()); });
@@ -46,7 +47,7 @@ inChromium('In Chromium', () => {
   beforeAll(async () => {
     // Not the package's own arguments: they switch web security off, which is what is looked at here.
     const args = ['--no-sandbox', '--disable-setuid-sandbox', '--disable-background-networking', '--use-gl=angle', '--use-angle=swiftshader'];
-    browser = await playwright.launch({ executablePath: await chromium.executablePath(), args, headless: true });
+    browser = await playwright.launch({ executablePath: await chromiumPath(), args, headless: true, timeout: 100_000 });
     provider = await startOidcProvider();
     console_ = await listen((_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<title>Console</title><h1>Back in the console</h1>'), '/logins');
   });
@@ -186,6 +187,7 @@ inChromium('In Chromium', () => {
       await picture(eve.page, 'sign-in');
       await eve.page.getByRole('button', { name: 'Sign in' }).click();
       await eve.page.getByText('this link belongs to').waitFor();
+      await eve.page.waitForLoadState();
       await picture(eve.page, 'wrong-person');
       expect(await eve.page.getByRole('button').count()).toBe(1);
 

@@ -1,5 +1,6 @@
 import chromium from '@sparticuz/chromium';
 import { chromium as playwright, type Browser as Chrome, type BrowserContext } from 'playwright-core';
+import { chromiumPath } from '#test/support/chromium.js';
 import { Person } from '#test/support/consent/person.js';
 
 /** What a person saw of our page, and where the way ended. */
@@ -29,7 +30,7 @@ const STEP_MS = 20_000;
 export async function openBrowser(): Promise<{ browser: Browser; trouble: string | null }> {
   try {
     const chrome = await playwright.launch({
-      executablePath: await chromium.executablePath(), args: [...chromium.args, '--no-sandbox', '--disable-background-networking'], headless: true, timeout: START_MS,
+      executablePath: await chromiumPath(), args: [...chromium.args, '--no-sandbox', '--disable-background-networking'], headless: true, timeout: START_MS,
       handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
     });
     return { browser: new Chromium(chrome), trouble: null };

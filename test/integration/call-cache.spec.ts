@@ -19,11 +19,12 @@ let other: CallProcess;
 beforeAll(async () => {
   server = await startGated((call) => ({ content: [{ type: 'text', text: String(call.arguments['nonce']) }] }));
   world = await CallWorld.create();
-  counted = await Store.open({ url: world.database.url, poolSize: 3, onStatement: (sql) => statements.push(sql) });
-  other = await world.process({ store: counted });
   ada = await world.caller('ada');
   type = await world.type({ serverUrl: server.url });
   await world.enroll(type, ada);
+  counted = await Store.open({ url: world.database.url, poolSize: 3, onStatement: (sql) => statements.push(sql) });
+  // Begins to listen when all of that is committed, so that no word of it comes in the middle of a test.
+  other = await world.process({ store: counted });
 });
 afterAll(async () => {
   await other.stop();

@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { findCanaries, formsOf, type Canaries } from '#test/support/canaries.js';
+import { freePort } from '#test/support/free-port.js';
 import { LocalState, type LocalFairlead } from '#test/support/local-fairlead.js';
-import { HostileServer } from '#test/support/hostile-server.js';
 import { startScripted, type Behaviour, type Exchange, type ScriptedServer } from '#test/support/mcp-servers/scripted.js';
+import { until } from '#test/support/mcp-servers/until.js';
 
 /** Credentials: nothing that comes out may hold them. The characters are those that JSON, URLs and base64 write in their own ways. */
 const CREDENTIALS: Canaries = {
@@ -95,9 +95,7 @@ beforeAll(async () => {
     },
   };
   state = await LocalState.create();
-  const free = await HostileServer.start();
-  const metricsPort = String(free.port);
-  await free.close();
+  const metricsPort = String(await freePort());
   const env = { FAIRLEAD_LOG_LEVEL: 'trace', FAIRLEAD_METRICS_PORT: metricsPort };
   fairlead = await state.start(env);
   const tokens = await journeys(fairlead);
@@ -128,6 +126,8 @@ async function connect(): Promise<Client> {
 }
 
 const enrollmentIds: string[] = [];
+/** Calls that have reached the server, and that it leaves without an answer. */
+const hanging = (): number => server.seen.filter(({ body }) => (body as { params?: { name?: string } } | null)?.params?.name === 'hang').length;
 
 /** Everything that people and programs do, well and badly. Returns the Fairlead tokens that were made. */
 async function journeys({ gql, must, token }: LocalFairlead): Promise<Canaries> {
@@ -190,7 +190,9 @@ async function journeys({ gql, must, token }: LocalFairlead): Promise<Canaries> 
     await call({ tool: 'hang', arguments: { text: CONTENTS['argument'] }, timeoutMs: 100 });
     await call({ tool: 'strict', arguments: { n: CONTENTS['badArgument'], [CONTENTS['badArgument']!]: 1 } });
     await call({ tool: CONTENTS['badArgument'], arguments: [CONTENTS['refusedArgument']] });
+    const before = hanging();
     const { toolCall: running } = await must('CallTool', { connectionType, enrollmentId, tool: 'hang', arguments: { text: CONTENTS['keptArgument'] }, wait: false });
+    await until(() => hanging() > before);
     await must('CancelToolCall', { id: running.id });
   }
   await gql('Catalog', { team });
@@ -226,15 +228,17 @@ async function broken({ gql }: LocalFairlead): Promise<void> {
   await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()');
   await Promise.all(cutOff);
   await client.end();
+  // Connections that are ended are found to be so by who uses them next: until calls are made again, with a key and without.
+  for (const idempotencyKey of [undefined, 'mended']) await until(async () => (await gql('CallTool', { input: { ...call.input, idempotencyKey } })).data?.callTool?.toolCall?.status === 'SUCCEEDED');
 }
 
 /** `kill -9` while calls are on their way, with a key and without. */
 async function crash({ child, gql }: LocalFairlead): Promise<void> {
-  const before = server.seen.length;
+  const before = hanging();
   const input = { connectionType: 'by-token', enrollmentId: enrollmentIds[0], tool: 'hang' };
   await gql('CallTool', { input: { ...input, arguments: { text: CONTENTS['keptArgument'] }, idempotencyKey: 'crash', wait: false } });
   const lost = gql('CallTool', { input: { ...input, arguments: { text: CONTENTS['argument'] } } }).catch(() => null);
-  while (server.seen.length < before + 2) await sleep(5);
+  await until(() => hanging() >= before + 2);
   child.process.kill('SIGKILL');
   await child.ended;
   await lost;
@@ -342,7 +346,7 @@ describe('this test finds a canary', () => {
 
   it('where one is logged', async () => {
     await fetch(`${fairlead.url}/${encodeURIComponent(planted['planted']!)}`);
-    while (!state.said.some((line) => line.includes('canary-planted'))) await sleep(5);
+    await until(() => state.said.some((line) => line.includes('canary-planted')));
     expect(findCanaries(state.said.join('\n'), planted).length).toBe(1);
   });
 });

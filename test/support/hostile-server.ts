@@ -45,6 +45,8 @@ export class HostileServer {
   static async start(options: HostileOptions = {}): Promise<HostileServer> {
     const { address = '127.0.0.1', tls = false } = options;
     const server = tls ? createTlsServer(LOOPBACK_CERTIFICATE) : createServer();
+    // Long: that the machine stands still for a few seconds is no reason to connect anew, and connections are counted.
+    server.keepAliveTimeout = 60_000;
     server.listen(options.port ?? 0, address);
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;

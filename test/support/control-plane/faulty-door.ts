@@ -28,7 +28,8 @@ export class FaultyDoor {
   private constructor(private readonly server: Server, private readonly behind: ClusterAccess) {}
 
   static async open(kubeconfig: string): Promise<FaultyDoor> {
-    const server = createServer();
+    // Long: that the machine stands still for a few seconds is no reason to connect anew, and connections are counted.
+    const server = createServer({ keepAliveTimeout: 60_000 });
     const door = new FaultyDoor(server, await ClusterAccess.load({ file: kubeconfig }));
     server.on('request', (request, response) => void door.#handle(request, response).catch(() => response.destroy()));
     server.on('connection', (socket) => {
