@@ -29,7 +29,8 @@ export class LiveSocket implements GraphqlSocket {
       for (const timer of this.#timers) clearInterval(timer);
       this.#controller.abort();
     });
-    this.every(limits.pingMs, () => this.#ping());
+    // After what has come was read: to a process that stood still it would else seem that nobody had answered.
+    this.every(limits.pingMs, () => void setImmediate(() => this.#ping()));
     this.every(WINDOW_MS, () => { this.#messages = 0; });
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it } from '@jest/globals';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it, jest } from '@jest/globals';
 import { WebSocket, WebSocketServer } from 'ws';
 import { changesFor, reading } from '#api/live/changes.js';
 import { Feeds } from '#api/live/feed.js';
@@ -114,6 +115,32 @@ describe('a client is dropped', () => {
     if (!socket.signal.aborted) await once(socket.signal, 'abort');
     await socket.send('into the void');
     end();
+  });
+
+  it('but not one whose answer lay there unread while this process stood still', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    const opened = once(server, 'connection');
+    const pongs = new Int32Array(new SharedArrayBuffer(8));
+    const client = new Worker(`
+      const { workerData: { url, pongs } } = require('node:worker_threads');
+      new (require('ws').WebSocket)(url).on('ping', () => { Atomics.add(pongs, 0, 1); Atomics.notify(pongs, 0); });
+    `, { eval: true, workerData: { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, pongs } });
+    const [ws] = (await opened) as [WebSocket];
+    const pingMs = 200;
+    const socket = new LiveSocket(ws, { ...LIVE_LIMITS, pingMs }, 'test');
+    const answered = once(ws, 'pong');
+    const ping = jest.spyOn(ws, 'ping').mockImplementationOnce((...args) => {
+      ws.ping(...args);
+      setImmediate(() => {
+        Atomics.wait(pongs, 0, 0);
+        Atomics.wait(pongs, 1, 0, 2 * pingMs);
+      });
+    });
+    await Promise.race([answered, once(ws, 'close')]);
+    expect([socket.open, ping.mock.calls.length]).toEqual([true, 2]);
+    await client.terminate();
+    server.close();
   });
 
   it('but not one that keeps up', async () => {
