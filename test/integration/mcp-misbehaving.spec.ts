@@ -173,7 +173,7 @@ describe('opening', () => {
   ])('a server that answers with %s fails with %s', async (kind, code, evidence) => {
     const server = await startMisbehaving(kind);
     opened.push(server);
-    await expect(client.opener.open({ url: server.url, timeoutMs: 5_000 })).rejects.toMatchObject({ name: 'PeerFault', code, ...evidence });
+    await expect(client.opener.open({ url: server.url, timeoutMs: 30_000 })).rejects.toMatchObject({ name: 'PeerFault', code, ...evidence });
   });
 
   it('a server that hangs fails at the deadline', async () => {
@@ -199,7 +199,7 @@ describe('opening', () => {
   it('a server that is down fails as UNREACHABLE, with nothing sent', async () => {
     const server = await startMisbehaving('html');
     await server.close();
-    await expect(client.opener.open({ url: server.url, timeoutMs: 5_000 })).rejects.toMatchObject({ code: 'UNREACHABLE', sent: 'NOTHING' });
+    await expect(client.opener.open({ url: server.url, timeoutMs: 30_000 })).rejects.toMatchObject({ code: 'UNREACHABLE', sent: 'NOTHING' });
   });
 });
 

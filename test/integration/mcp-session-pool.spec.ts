@@ -23,11 +23,11 @@ afterEach(async () => {
 });
 
 function makePool(options: Partial<SessionPoolOptions> = {}): SessionPool {
-  return pool = new SessionPool({ open: (target) => client.opener.open(target), idleMs: 60_000, maxSessions: 10, openTimeoutMs: 5_000, ...options });
+  return pool = new SessionPool({ open: (target) => client.opener.open(target), idleMs: 60_000, maxSessions: 10, openTimeoutMs: 30_000, ...options });
 }
 
 const echo = (nonce: string) => (session: McpSession, timeoutMs: number) => session.callTool({ ...CALL_LIMITS, name: 'echo', arguments: { nonce }, timeoutMs });
-const use = (key: string, url = server.url) => ({ key, url, timeoutMs: 5_000 });
+const use = (key: string, url = server.url) => ({ key, url, timeoutMs: 30_000 });
 const opened = () => server.seen.filter((request) => (request.body as { method?: string } | null)?.method === 'initialize').length;
 
 it('opens a key\'s session once, however many ask at the same time, and keeps it', async () => {
