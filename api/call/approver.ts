@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { roleAtLeast } from '#core/connection/role.js';
+import { roleAtLeast, type Role } from '#core/connection/role.js';
 import { InvariantBroken, UserFault } from '#core/errors.js';
 import type { ToolCallApproval } from '#core/store/entities/tool-call-approval.entity.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
@@ -88,7 +88,7 @@ export class Approver {
     } finally {
       if (!begun) leave(true);
     }
-    if (!begun) throw await this.#lost(record);
+    if (!begun) throw await this.#lost(record, membership);
     const running: ToolCall = { ...record, status: 'RUNNING', processId: this.options.processId };
     this.options.run({ record: running, route, tool, arguments: request.arguments, deadline }, leave);
   }
@@ -97,7 +97,7 @@ export class Approver {
   async deny(principal: Principal, id: string, comment: string | null, commit: Commit): Promise<void> {
     const { record, membership } = await this.#pending(principal, id);
     const denied = await commit(({ approvals }) => approvals.end(id, 'DENIED', 'DENIED', { byId: membership.memberId, byName: principal.displayName, comment }));
-    if (!denied) throw await this.#lost(record);
+    if (!denied) throw await this.#lost(record, membership);
   }
 
   /** The call, if it waits and this person may decide. */
@@ -106,11 +106,11 @@ export class Approver {
     const record = await views.record(principal, id);
     const membership = record === null ? null : membershipIn(principal, record.teamId);
     if (record === null || membership === null) throw unknownCall();
-    if (!roleAtLeast(membership.role, 'MANAGER')) throw forbidden(`Deciding about calls takes the role MANAGER in this team; yours is ${membership.role}.`);
+    if (!roleAtLeast(membership.role, 'MANAGER')) throw tooLow(membership.role);
     if (record.callerId === membership.memberId || record.onBehalfOfId === membership.memberId) throw forbidden('Nobody decides about a call that they made, or that is made on their behalf: cancel it, or ask another manager.');
     if (this.options.peopleSignIn && principal.tokenId !== null) throw forbidden('A token decides nothing: sign in.');
     const approval = await store.approvals.byId(id);
-    if (approval === null || record.status !== 'PENDING_APPROVAL') throw await this.#lost(record);
+    if (approval === null || record.status !== 'PENDING_APPROVAL') throw await this.#lost(record, membership);
     return { record, approval, membership };
   }
 
@@ -146,12 +146,15 @@ export class Approver {
       { field: ['input', 'id'], cause });
   }
 
-  /** Why the call doesn't wait any more; where it does, what it was looked at for has changed in this very moment. */
-  async #lost({ id }: ToolCall): Promise<UserFault> {
+  /** Why the call doesn't wait any more; where it does, who decides, or what it was looked at for, has changed in this very moment. */
+  async #lost({ id, teamId }: ToolCall, { memberId }: Membership): Promise<UserFault> {
     const { store } = this.options;
     const approval = await store.approvals.byId(id);
     if (approval === null) return new UserFault('STALE_VERSION', 'The call needs no approval.', { field: ['input', 'id'] });
     if (approval.state === 'PENDING' && approval.expiresAt > (await store.now())) {
+      const role = (await store.members.inTeam(teamId, memberId))?.role;
+      if (role === undefined) return unknownCall();
+      if (!roleAtLeast(role, 'MANAGER')) return tooLow(role);
       const record = await store.toolCalls.byId(id);
       if (record === null) throw new InvariantBroken(`the approval of call ${id} has no call`);
       return this.#voided(record);
@@ -165,6 +168,10 @@ class NotApproved extends Error {}
 
 function unknownCall(): UserFault {
   return new UserFault('NOT_FOUND', 'There is no such call: list the team\'s toolCalls for those that there are.', { field: ['input', 'id'] });
+}
+
+function tooLow(role: Role): UserFault {
+  return forbidden(`Deciding about calls takes the role MANAGER in this team; yours is ${role}.`);
 }
 
 function forbidden(message: string): UserFault {
