@@ -43,9 +43,6 @@ interface Pending {
   membership: Membership;
 }
 
-/** Not about the call, but about this moment: trying again may help, and what is to be approved is as it was. */
-const PASSING = new Set(['RATE_LIMITED', 'OVERLOADED', 'CIRCUIT_OPEN']);
-
 /**
  * Decisions about calls that wait for approval. The process in which somebody approves runs the call, whoever waits for it elsewhere. Before that it takes the call
  * through every check once more, as its caller; what isn't as it was asked for voids the approval, and nothing runs.
@@ -68,7 +65,8 @@ export class Approver {
     // What others changed a moment ago may not have been heard of yet.
     this.options.forget(record.teamId);
     const { route, tool, deadline } = await this.options.pass(request, callingAs(request.principal)).catch(async (error: unknown) => {
-      throw error instanceof UserFault && !PASSING.has(error.code) ? await this.#voided(record, error) : error;
+      // What passes isn't about the call, but about this moment: trying again may help, and what is to be approved is as it was.
+      throw error instanceof UserFault && !error.retryable ? await this.#voided(record, error) : error;
     });
     const binding = await bindingOf(this.options.vault, record.callerId, route, record.tool, tool, request.arguments);
     if (!timingSafeEqual(binding, approval.binding)) throw await this.#voided(record);

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Commit } from '#api/call/approver.js';
+import type { CallService } from '#api/call/call-service.js';
 import type { Principal } from '#api/identity/principal.js';
 import { UserFault } from '#core/errors.js';
 import type { Assignment } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Enrollment } from '#core/store/entities/enrollment.entity.js';
+import { ToolSchemas } from '#core/tool/arguments.js';
+import { refusal } from '#test/support/calls/refusal.js';
 import { startGated, type GatedServer } from '#test/support/calls/gated-server.js';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
 import { startOidcProvider, type OidcProviderServer } from '#test/support/oauth-servers/oidc-provider.js';
@@ -82,6 +85,23 @@ it.each(['approve', 'deny'] as const)('who is no manager any more in the moment 
   expect(await look(record.id)).toMatchObject({ record: { status: 'PENDING_APPROVAL' }, approval: { state: 'PENDING', decidedById: null } });
   expect(server.calls).toEqual([]);
   expect(await decided('deny', mia, record.id, async () => undefined)).toBe('DENIED');
+});
+
+it('a process that is too busy to check the arguments voids nothing: the call waits, and another process runs it', async () => {
+  // Nobody can say how long this keyword takes, so that it is checked by a worker.
+  const schema = { type: 'object', properties: { words: { type: 'array', unevaluatedItems: true } } };
+  const slow = await world.type({ serverUrl: server.url }, [{ name: 'spell', inputSchema: schema }], { name: 'slow' });
+  await world.enroll(slow, tom);
+  const { id } = await world.store.assignments.insert(world.team.id, 'speller', [{ connectionTypeId: slow.id, allowedTools: null, requireApproval: ['*'] }]);
+  const { record } = await tom.call({ connectionType: 'slow', tool: 'spell', arguments: { words: ['a'] }, assignmentId: id, wait: false });
+  const schemas = new ToolSchemas({ queueLength: 0 });
+  const busy = await world.process({ schemas });
+  const decide = async (service: CallService) => service.approve(mia.principal, record.id, null, (work) => world.store.transaction(work));
+  expect(await refusal(decide(busy.service))).toMatchObject({ code: 'ARGUMENTS_INVALID', retryable: true });
+  await schemas.close();
+  expect(await look(record.id)).toMatchObject({ record: { status: 'PENDING_APPROVAL' }, approval: { state: 'PENDING' } });
+  await decide(world.service);
+  expect(await look(record.id)).toMatchObject({ approval: { state: 'APPROVED' } });
 });
 
 describe('with OAuth', () => {
