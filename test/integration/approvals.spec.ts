@@ -121,6 +121,16 @@ describe('a call that needs approval', () => {
     expect(server.calls).toEqual([]);
   });
 
+  it('leaves on the audit trail who cancelled it', async () => {
+    const [first, next] = [await ask(), await ask()];
+    await other.must('CancelToolCall', { input: { id: first.id } }, job);
+    await manager.must('CancelToolCall', { input: { id: next.id } });
+    const { auditEvents } = await manager.must('query { team(slug: "default") { auditEvents(first: 20) { nodes { action actorName onBehalfOfName subjectType subjectName outcome } } } }');
+    const cancelled = (auditEvents.nodes as { action: string }[]).filter(({ action }) => action === 'cancelToolCall');
+    const done = { subjectType: 'ToolCall', subjectName: 'stock/drop', outcome: 'SUCCEEDED' };
+    expect(cancelled.slice(0, 2)).toMatchObject([{ ...done, actorName: 'mia', onBehalfOfName: null }, { ...done, actorName: 'tom', onBehalfOfName: 'tom' }]);
+  });
+
   it('is approved by nobody who made it, nor by its token', async () => {
     const own = (await manager.must('CreateToken', { input: { team: 'default', name: 'own', assignmentId: assignment.id, onBehalfOf: true } })).secret;
     await manager.must('Enroll', { input: { connectionTypeId: type.id, accessToken: 'mias-key-4711' } });
