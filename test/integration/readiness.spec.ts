@@ -87,6 +87,15 @@ it('a login that is over, and that only a person can renew, is told before the c
   }
 });
 
+it('a program that goes through shared enrollments only doesn\'t see what its person called for the assignment, signed in', async () => {
+  await world.query('delete from enrollments');
+  await world.query('insert into assignment_slots (assignment_id, connection_type_id, position) values ($1, $2, 0) on conflict do nothing', [assignment.id, type.id]);
+  await world.enroll(type, me);
+  const { record } = await me.call({ tool: 'echo', assignmentId: assignment.id, idempotencyKey: 'mine' });
+  expect(await world.service.get(me.principal, record.id)).toMatchObject({ record: { status: 'SUCCEEDED' }, content: [] });
+  expect(await world.service.get(callingAs('nobody'), record.id)).toBeNull();
+});
+
 function callingAs(who: 'person' | 'on behalf' | 'nobody'): Principal {
   if (who === 'person') return me.principal;
   const [creator] = me.principal.memberships;
