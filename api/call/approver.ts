@@ -11,6 +11,7 @@ import type { CallRequest } from './call-request.js';
 import type { AcceptedCall } from './call-runner.js';
 import type { CallViews } from './call-views.js';
 import type { KeptContent } from './kept-content.js';
+import type { Leave } from './limits.js';
 import type { Route } from './route.js';
 import type { ToolDefinition } from './tool-catalog.js';
 
@@ -29,9 +30,9 @@ export interface ApproverOptions {
   forget: (teamId: string) => void;
   /** Takes a call through every check that it was taken through when it was asked for. @throws {UserFault} */
   pass: (request: CallRequest, candidates: readonly Membership[]) => Promise<{ route: Route; tool: ToolDefinition; deadline: number }>;
-  /** See `Gate.enter`. */
-  enter: (route: Route, principal: Principal) => (unmade?: boolean) => void;
-  run: (call: AcceptedCall, leave: () => void) => void;
+  /** See `Gate.enter`; for a call that was asked for before. */
+  enter: (route: Route, principal: Principal) => Leave;
+  run: (call: AcceptedCall, leave: Leave) => void;
 }
 
 /** Commits what it is given together with whatever else belongs to the decision: its audit row, say. */
@@ -84,7 +85,7 @@ export class Approver {
         throw error;
       });
     } finally {
-      if (!begun) leave(true);
+      if (!begun) leave('UNMADE');
     }
     if (!begun) throw await this.#lost(record, membership);
     const running: ToolCall = { ...record, status: 'RUNNING', processId: this.options.processId };
