@@ -124,4 +124,15 @@ export class Approvals {
     )) as { ended: number }[];
     return row?.ended ?? 0;
   }
+
+  /** Deletes up to `limit` decisions whose call has gone by its age. Returns how many. */
+  async deleteLeft(limit: number): Promise<number> {
+    const [, count] = (await this.manager.query(
+      `delete from tool_call_approvals where tool_call_id in (
+         select a.tool_call_id from tool_call_approvals a
+         where a.state <> 'PENDING' and a.expires_at < now() - interval '1 day' and not exists (select from tool_calls c where c.id = a.tool_call_id) limit $1)`,
+      [limit],
+    )) as [unknown, number];
+    return count;
+  }
 }
