@@ -4,7 +4,7 @@ import type { Repositories, Store } from '#core/store/store.js';
 import type { Traces } from '#core/traces/traces.js';
 import type { Context } from './context.js';
 import { userError, type UserError } from './graphql/user-error.type.js';
-import { membershipIn } from './identity/principal.js';
+import { callingAs } from './identity/principal.js';
 
 /** What a mutation acted on, for the audit trail. */
 export interface AuditSubject {
@@ -40,6 +40,11 @@ export class Act {
     this.mutations.changed(this.teamId);
     this.context.loaders.forget();
     return result;
+  }
+
+  /** Puts the mutation on the audit trail, before it does what has no transaction that the row could be part of. */
+  note(): Promise<void> {
+    return this.mutations.record(this.mutations.store, this, this.action, 'SUCCEEDED', null);
   }
 }
 
@@ -80,9 +85,10 @@ export class Mutations {
   /** Appends to the audit trail. */
   async record(repositories: Repositories, act: Act, action: string, outcome: 'SUCCEEDED' | 'REFUSED' | 'FAILED', code: string | null): Promise<void> {
     const { principal, requestId } = act.context;
-    const membership = act.teamId === null ? null : membershipIn(principal, act.teamId);
+    const membership = callingAs(principal).find(({ teamId }) => teamId === act.teamId);
     await repositories.audit.append({
-      teamId: act.teamId, actorId: membership?.memberId ?? null, actorName: principal.displayName, onBehalfOfName: null, tokenId: principal.tokenId, action,
+      teamId: act.teamId, actorId: membership?.memberId ?? null, actorName: principal.displayName,
+      onBehalfOfName: principal.assignment?.onBehalfOf === true ? principal.displayName : null, tokenId: principal.tokenId, action,
       subjectType: act.subject?.type ?? null, subjectId: act.subject?.id ?? null, subjectName: act.subject?.name ?? null, outcome, code, requestId,
     });
   }

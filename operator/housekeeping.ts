@@ -7,7 +7,7 @@ import type { OperatorMetrics } from './runtime/metrics.js';
 
 /** What {@link Housekeeping} is built of. */
 export interface HousekeepingOptions {
-  store: Pick<Store, 'schedule' | 'oauthAuthorizations' | 'tokens' | 'processes' | 'toolCalls' | 'partitions'>;
+  store: Pick<Store, 'schedule' | 'oauthAuthorizations' | 'tokens' | 'processes' | 'toolCalls' | 'approvals' | 'partitions'>;
   metrics: OperatorMetrics;
   /** Workers that were silent for so long are dead. */
   deadAfterMs: number;
@@ -77,6 +77,7 @@ export class Housekeeping {
       () => this.#inBatches(() => store.toolCalls.deleteExpired(AT_ONCE)),
       () => this.#retain(CALLS, keptDays.calls),
       () => this.#retain(AUDIT, keptDays.audit),
+      () => this.#inBatches(() => store.approvals.deleteLeft(AT_ONCE)),
     ];
     const failures: unknown[] = [];
     for (const task of tasks) await task().catch((error: unknown) => failures.push(error));

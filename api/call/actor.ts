@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { UserFault } from '#core/errors.js';
+import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
 import type { Membership, Principal } from '../identity/principal.js';
 import type { CallRequest } from './call-request.js';
 
@@ -38,10 +39,11 @@ export function idempotencyScope(request: Pick<CallRequest, 'principal' | 'assig
 }
 
 /** Whether a record is of this principal's own calls, as the member or the assignment that they act as. */
-export function madeBy(principal: Principal, { memberId }: Membership, record: { callerId: string; onBehalfOfId: string | null; assignmentId: string | null }): boolean {
+export function madeBy(principal: Principal, { memberId }: Membership, record: Pick<ToolCall, 'callerId' | 'onBehalfOfId' | 'assignmentId' | 'tokenId'>): boolean {
   const scope = principal.assignment ?? null;
   if (scope === null) return record.callerId === memberId || record.onBehalfOfId === memberId;
-  return record.assignmentId === scope.id && record.callerId === memberId && (record.onBehalfOfId !== null) === scope.onBehalfOf;
+  // What the person called for it themselves, signed in, isn't the program's to read: it may have gone through their own enrollment.
+  return record.assignmentId === scope.id && record.callerId === memberId && record.tokenId !== null && (record.onBehalfOfId !== null) === scope.onBehalfOf;
 }
 
 /** The fault of an assignment that isn't there, or isn't the caller's to use. */

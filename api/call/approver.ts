@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { roleAtLeast } from '#core/connection/role.js';
+import { roleAtLeast, type Role } from '#core/connection/role.js';
 import { InvariantBroken, UserFault } from '#core/errors.js';
 import type { ToolCallApproval } from '#core/store/entities/tool-call-approval.entity.js';
 import type { ToolCall } from '#core/store/entities/tool-call.entity.js';
@@ -11,6 +11,7 @@ import type { CallRequest } from './call-request.js';
 import type { AcceptedCall } from './call-runner.js';
 import type { CallViews } from './call-views.js';
 import type { KeptContent } from './kept-content.js';
+import type { Leave } from './limits.js';
 import type { Route } from './route.js';
 import type { ToolDefinition } from './tool-catalog.js';
 
@@ -29,9 +30,9 @@ export interface ApproverOptions {
   forget: (teamId: string) => void;
   /** Takes a call through every check that it was taken through when it was asked for. @throws {UserFault} */
   pass: (request: CallRequest, candidates: readonly Membership[]) => Promise<{ route: Route; tool: ToolDefinition; deadline: number }>;
-  /** See `Gate.enter`. */
-  enter: (route: Route, principal: Principal) => (unmade?: boolean) => void;
-  run: (call: AcceptedCall, leave: () => void) => void;
+  /** See `Gate.enter`; for a call that was asked for before. */
+  enter: (route: Route, principal: Principal) => Leave;
+  run: (call: AcceptedCall, leave: Leave) => void;
 }
 
 /** Commits what it is given together with whatever else belongs to the decision: its audit row, say. */
@@ -42,9 +43,6 @@ interface Pending {
   approval: ToolCallApproval;
   membership: Membership;
 }
-
-/** Not about the call, but about this moment: trying again may help, and what is to be approved is as it was. */
-const PASSING = new Set(['RATE_LIMITED', 'OVERLOADED', 'CIRCUIT_OPEN']);
 
 /**
  * Decisions about calls that wait for approval. The process in which somebody approves runs the call, whoever waits for it elsewhere. Before that it takes the call
@@ -68,7 +66,8 @@ export class Approver {
     // What others changed a moment ago may not have been heard of yet.
     this.options.forget(record.teamId);
     const { route, tool, deadline } = await this.options.pass(request, callingAs(request.principal)).catch(async (error: unknown) => {
-      throw error instanceof UserFault && !PASSING.has(error.code) ? await this.#voided(record, error) : error;
+      // What passes isn't about the call, but about this moment: trying again may help, and what is to be approved is as it was.
+      throw error instanceof UserFault && !error.retryable ? await this.#voided(record, error) : error;
     });
     const binding = await bindingOf(this.options.vault, record.callerId, route, record.tool, tool, request.arguments);
     if (!timingSafeEqual(binding, approval.binding)) throw await this.#voided(record);
@@ -86,9 +85,9 @@ export class Approver {
         throw error;
       });
     } finally {
-      if (!begun) leave(true);
+      if (!begun) leave('UNMADE');
     }
-    if (!begun) throw await this.#lost(record);
+    if (!begun) throw await this.#lost(record, membership);
     const running: ToolCall = { ...record, status: 'RUNNING', processId: this.options.processId };
     this.options.run({ record: running, route, tool, arguments: request.arguments, deadline }, leave);
   }
@@ -97,7 +96,7 @@ export class Approver {
   async deny(principal: Principal, id: string, comment: string | null, commit: Commit): Promise<void> {
     const { record, membership } = await this.#pending(principal, id);
     const denied = await commit(({ approvals }) => approvals.end(id, 'DENIED', 'DENIED', { byId: membership.memberId, byName: principal.displayName, comment }));
-    if (!denied) throw await this.#lost(record);
+    if (!denied) throw await this.#lost(record, membership);
   }
 
   /** The call, if it waits and this person may decide. */
@@ -106,11 +105,11 @@ export class Approver {
     const record = await views.record(principal, id);
     const membership = record === null ? null : membershipIn(principal, record.teamId);
     if (record === null || membership === null) throw unknownCall();
-    if (!roleAtLeast(membership.role, 'MANAGER')) throw forbidden(`Deciding about calls takes the role MANAGER in this team; yours is ${membership.role}.`);
+    if (!roleAtLeast(membership.role, 'MANAGER')) throw tooLow(membership.role);
     if (record.callerId === membership.memberId || record.onBehalfOfId === membership.memberId) throw forbidden('Nobody decides about a call that they made, or that is made on their behalf: cancel it, or ask another manager.');
     if (this.options.peopleSignIn && principal.tokenId !== null) throw forbidden('A token decides nothing: sign in.');
     const approval = await store.approvals.byId(id);
-    if (approval === null || record.status !== 'PENDING_APPROVAL') throw await this.#lost(record);
+    if (approval === null || record.status !== 'PENDING_APPROVAL') throw await this.#lost(record, membership);
     return { record, approval, membership };
   }
 
@@ -146,12 +145,15 @@ export class Approver {
       { field: ['input', 'id'], cause });
   }
 
-  /** Why the call doesn't wait any more; where it does, what it was looked at for has changed in this very moment. */
-  async #lost({ id }: ToolCall): Promise<UserFault> {
+  /** Why the call doesn't wait any more; where it does, who decides, or what it was looked at for, has changed in this very moment. */
+  async #lost({ id, teamId }: ToolCall, { memberId }: Membership): Promise<UserFault> {
     const { store } = this.options;
     const approval = await store.approvals.byId(id);
     if (approval === null) return new UserFault('STALE_VERSION', 'The call needs no approval.', { field: ['input', 'id'] });
     if (approval.state === 'PENDING' && approval.expiresAt > (await store.now())) {
+      const role = (await store.members.inTeam(teamId, memberId))?.role;
+      if (role === undefined) return unknownCall();
+      if (!roleAtLeast(role, 'MANAGER')) return tooLow(role);
       const record = await store.toolCalls.byId(id);
       if (record === null) throw new InvariantBroken(`the approval of call ${id} has no call`);
       return this.#voided(record);
@@ -165,6 +167,10 @@ class NotApproved extends Error {}
 
 function unknownCall(): UserFault {
   return new UserFault('NOT_FOUND', 'There is no such call: list the team\'s toolCalls for those that there are.', { field: ['input', 'id'] });
+}
+
+function tooLow(role: Role): UserFault {
+  return forbidden(`Deciding about calls takes the role MANAGER in this team; yours is ${role}.`);
 }
 
 function forbidden(message: string): UserFault {

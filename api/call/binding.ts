@@ -19,7 +19,8 @@ export function bindingOf(vault: Vault, callerId: string, route: Route, name: st
 
 /** Where everything stands that the call was checked against: the database compares it once more when the call is begun. */
 export function versionsOf(route: Route, { tool: name, callerId, tokenId }: ToolCall, tool: ToolDefinition): ApprovedVersions {
-  const { typeId: connectionTypeId, specVersion, enrollmentId, credentialVersion, toolScopeId } = route;
+  const { typeId: connectionTypeId, specVersion, enrollmentId, toolScopeId, actor: { personId } } = route;
+  const credentialVersion = route.spec.authMethod === 'OAUTH' ? null : route.credentialVersion;
   const assignment = route.assignment === null ? null : { id: route.assignment.row.id, version: route.assignment.row.version };
-  return { connectionTypeId, specVersion, enrollmentId, credentialVersion, toolScopeId, tool: name, definitionHash: tool.hash, assignment, callerId, tokenId };
+  return { connectionTypeId, specVersion, enrollmentId, personId, credentialVersion, toolScopeId, tool: name, definitionHash: tool.hash, assignment, callerId, tokenId };
 }

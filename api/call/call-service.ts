@@ -33,6 +33,7 @@ import { Findings, type FindingsOptions } from './findings.js';
 import { Gate } from './gate.js';
 import { Idempotency } from './idempotency.js';
 import { KeptContent } from './kept-content.js';
+import type { Leave } from './limits.js';
 import { Logins } from './logins.js';
 import { ProcessLife } from './process-life.js';
 import { newRecord } from './new-record.js';
@@ -83,7 +84,7 @@ interface Admitted {
   request: CallRequest;
   call: AcceptedCall;
   /** See {@link CallLimits.enter}. */
-  leave: (unmade?: boolean) => void;
+  leave: Leave;
 }
 
 /** How long an end may wait for other records to go with (design section 6, step 5: 50 ms at the most). */
@@ -156,7 +157,7 @@ export class CallService {
     });
     this.#approver = new Approver({
       store, vault, kept: this.#kept, views: this.#views, processId: this.#processId, expiresInMs: options.approvalMs ?? A_DAY_MS, peopleSignIn: options.peopleSignIn ?? false,
-      forget: (teamId) => this.#cache.invalidate(teamId), pass: (request, candidates) => this.#pass(request, candidates), enter: (route, principal) => this.#enter(route, principal),
+      forget: (teamId) => this.#cache.invalidate(teamId), pass: (request, candidates) => this.#pass(request, candidates), enter: (route, principal) => this.#enter(route, principal, true),
       run: (call, leave) => void this.#run(call, new AbortController().signal, leave).catch(() => undefined),
     });
     this.#waiter = new CallWaiter(this.#calls, this.#running);
@@ -304,10 +305,10 @@ export class CallService {
     const leave = this.#enter(route, request.principal);
     const record = newRecord(request, route, membership, tool, { id: this.#ids.next(), processId: this.#processId, startedAt: this.#options.now() });
     const waits = record.status === 'PENDING_APPROVAL';
-    if (waits) await this.#approver.ask(request, record, route, tool).catch((error: unknown) => { leave(true); throw error; });
-    const reserved = !record.kept || await this.#reserve(request, record, membership).catch((error: unknown) => { leave(true); throw error; });
+    if (waits) await this.#approver.ask(request, record, route, tool).catch((error: unknown) => { leave('UNMADE'); throw error; });
+    const reserved = !record.kept || await this.#reserve(request, record, membership).catch((error: unknown) => { leave('UNMADE'); throw error; });
     if (reserved && !waits) return { request, leave, call: { record, route, tool, arguments: request.arguments, deadline, slot: request.slot } };
-    leave(true);
+    leave(reserved ? 'ASKED' : 'UNMADE');
     if (reserved) return this.#waiting(request, record, deadline);
     if (waits) await this.#options.store.approvals.remove(record.id);
     const winner = await this.#earlier(request, candidates);
@@ -326,8 +327,8 @@ export class CallService {
     return { route, tool, deadline };
   }
 
-  #enter(route: Route, { tokenId, limits }: Principal): (unmade?: boolean) => void {
-    return this.#gate.enter(route, tokenId === null || limits == null ? null : { id: tokenId, limits });
+  #enter(route: Route, { tokenId, limits }: Principal, asked = false): Leave {
+    return this.#gate.enter(route, tokenId === null || limits == null ? null : { id: tokenId, limits, asked });
   }
 
   /** The call that waits for approval: after its end, or when its caller has waited long enough. */

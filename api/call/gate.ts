@@ -1,6 +1,5 @@
-import type { TokenLimits } from '../identity/principal.js';
 import { Circuits } from './circuits.js';
-import { CallLimits } from './limits.js';
+import { CallLimits, type Leave, type TokenBounds } from './limits.js';
 import type { Route } from './route.js';
 
 /** What {@link Gate} is built of. */
@@ -26,18 +25,18 @@ export class Gate {
   }
 
   /**
-   * Admits one call; the function that is returned ends it, and must be called once: with true where no call was made after all.
+   * Admits one call; the function that is returned ends it, and must be called once (see {@link CallLimits.enter}).
    * @throws {UserFault} `CIRCUIT_OPEN`, `RATE_LIMITED` or `OVERLOADED`, all retryable; then nothing was counted.
    */
-  enter(route: Route, token: { id: string; limits: TokenLimits } | null): (unmade?: boolean) => void {
+  enter(route: Route, token: TokenBounds | null): Leave {
     const { calls, displayName } = route.spec;
     const done = this.#circuits.enter(circuitOf(route), displayName);
     try {
       const atOnce = Math.max(1, Math.floor(BYTES_PER_SERVER / calls.maxResultBytes));
       const leave = this.#limits.enter(route.typeId, { ...calls, atOnce }, token);
-      return (unmade) => {
+      return (end) => {
         done();
-        leave(unmade);
+        leave(end);
       };
     } catch (error) {
       done();

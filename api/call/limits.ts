@@ -20,6 +20,17 @@ export interface TypeLimits extends Bounds {
   atOnce?: number;
 }
 
+/** The bounds of one token. */
+export interface TokenBounds {
+  id: string;
+  limits: Bounds;
+  /** The call was asked for before, and counted then. */
+  asked?: boolean;
+}
+
+/** Ends a call; see {@link CallLimits.enter}. */
+export type Leave = (end?: 'UNMADE' | 'ASKED') => void;
+
 interface Meter {
   running: number;
   /** Calls that may start at once; refilled continuously up to `ratePerMinute`. */
@@ -46,24 +57,24 @@ export class CallLimits {
   }
 
   /**
-   * Admits one call; the function that is returned ends it, and must be called once: with true where no call was made after all, which then doesn't count for the rate.
+   * Admits one call; the function that is returned ends it, and must be called once: with `UNMADE` where no call was made after all, which then doesn't count for the rates; with `ASKED` where it waits for approval: that
+   * counts for the rate of the token, which would have people decide about any number of calls, and not for the type's, whose server hears nothing of it. A call that was `asked` for before counts for the type's only.
    * @throws {UserFault} `RATE_LIMITED` or `OVERLOADED`, both retryable; then nothing was counted.
    */
-  enter(typeId: string, limits: TypeLimits, token: { id: string; limits: Bounds } | null = null): (unmade?: boolean) => void {
+  enter(typeId: string, limits: TypeLimits, token: TokenBounds | null = null): Leave {
     const meters = [this.#admitting(typeId, 'This connection type', limits)];
-    if (token !== null) meters.push(this.#admitting(`token ${token.id}`, 'This token', token.limits));
+    if (token !== null) meters.push(this.#admitting(`token ${token.id}`, 'This token', token.limits, token.asked));
     if (meters[0]!.running >= (limits.atOnce ?? Infinity)) throw busy('As many calls to this server are running as there is room for.');
     if (this.#inFlight >= this.#options.maxInFlight) throw busy('Too many calls are running.');
-    for (const meter of meters) {
-      meter.tokens -= 1;
-      meter.running += 1;
-    }
+    const [ofType, ofToken] = meters;
+    ofType!.tokens -= 1;
+    if (ofToken !== undefined && token?.asked !== true) ofToken.tokens -= 1;
+    for (const meter of meters) meter.running += 1;
     this.#inFlight += 1;
-    return (unmade = false) => {
-      for (const meter of meters) {
-        if (unmade) meter.tokens += 1;
-        meter.running -= 1;
-      }
+    return (end) => {
+      if (end !== undefined) ofType!.tokens += 1;
+      if (end === 'UNMADE' && ofToken !== undefined && token?.asked !== true) ofToken.tokens += 1;
+      for (const meter of meters) meter.running -= 1;
       this.#inFlight -= 1;
     };
   }
@@ -75,10 +86,10 @@ export class CallLimits {
   }
 
   /** The meter of who may call now. */
-  #admitting(key: string, who: string, limits: Bounds): Meter {
+  #admitting(key: string, who: string, limits: Bounds, asked = false): Meter {
     const meter = this.#refilled(key, limits);
     const { ratePerMinute, concurrency } = limits;
-    if (ratePerMinute !== null && meter.tokens < 1) {
+    if (!asked && ratePerMinute !== null && meter.tokens < 1) {
       const retryAfterMs = Math.ceil((1 - meter.tokens) * 60_000 / ratePerMinute);
       throw new UserFault('RATE_LIMITED', `${who} allows ${ratePerMinute} calls a minute. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`, { retryable: true, retryAfterMs });
     }

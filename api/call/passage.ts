@@ -3,12 +3,15 @@ import { currentTarget, sameTarget } from '#core/connection/target.js';
 import { UserFault, type NextAction } from '#core/errors.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
+import { LOGIN_EXPIRED } from '#core/upkeep/oauth-tokens-observations.js';
 import { chooseEnrollment } from './choose-enrollment.js';
 
 /** What is known of an enrollment's login. */
 export interface Standing {
   status: EnrollmentStatus;
   credential: Credential;
+  /** A login that is over and that only its owner can renew, whether or not anybody has put that on record yet. */
+  expired: boolean;
 }
 
 /** Everything that decides whether a call to a connection type gets through, and with which enrollment. */
@@ -54,7 +57,7 @@ interface Login extends Standing {
 
 /** Why an enrollment can't be used now, with what its owner should do. */
 function refuseUnusable(login: Login): void {
-  const { type, enrollment, status, credential, owner, link } = login;
+  const { type, enrollment, status, credential, expired, owner, link } = login;
   const name = type.spec.displayName;
   if (!sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) {
     const message = owner === null
@@ -64,8 +67,9 @@ function refuseUnusable(login: Login): void {
   }
   const cleared = credential.kind !== 'NONE' && credential.sealed === null;
   const authorized = condition(status.conditions, 'Authorized');
-  if (!cleared && authorized?.status !== 'FALSE') return;
-  if (type.spec.authMethod === 'OAUTH') refuseOAuth(login, cleared, authorized?.message ?? '');
+  const refused = authorized?.status === 'FALSE';
+  if (!cleared && !refused && !expired) return;
+  if (type.spec.authMethod === 'OAUTH') refuseOAuth(login, cleared, refused ? authorized.message : LOGIN_EXPIRED);
   if (owner === null) throw new UserFault('ACTION_REQUIRED', `The shared credential for ${name} no longer works. Its owner has to enter a new one.`);
   const whose = owner.name === null ? 'your credential' : `the credential of ${owner.name}`;
   throw new UserFault('ACTION_REQUIRED', `${cleared ? 'There is no credential' : `The server no longer accepts ${whose}`} for ${name}. Enter a new one.`, { action: link('Enter a new credential') });

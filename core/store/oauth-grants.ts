@@ -26,6 +26,13 @@ export class OAuthGrants {
     return grant === undefined ? null : { grant, now: raw[0]!.now };
   }
 
+  /** As {@link atNow}, of these enrollments, in any order. */
+  async allAtNow(enrollmentIds: readonly string[]): Promise<{ grant: OAuthGrant; now: Date }[]> {
+    const { entities, raw } = await this.manager
+      .createQueryBuilder(OAuthGrant, 'g').addSelect('statement_timestamp()', 'now').where('g.enrollment_id = any(:ids)', { ids: enrollmentIds }).getRawAndEntities<{ now: Date }>();
+    return entities.map((grant) => ({ grant, now: raw[0]!.now }));
+  }
+
   /** Makes the row of an enrollment, unless it has one. */
   async insert(enrollmentId: string, teamId: string): Promise<void> {
     await this.manager.query('insert into oauth_grants (enrollment_id, team_id) values ($1, $2) on conflict do nothing', [enrollmentId, teamId]);

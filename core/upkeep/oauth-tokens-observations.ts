@@ -26,6 +26,8 @@ export function renewed(before: readonly Condition[], life: GrantValues): Observ
 
 /** The reason of `Authorized` when only a new consent helps. */
 export const CONSENT_REQUIRED = 'ConsentRequired';
+/** Its message when a login that can't be renewed has expired. */
+export const LOGIN_EXPIRED = 'The login has expired, and can\'t be renewed without its owner: sign in again with startAuthorization.';
 /** The reason of `Authorized` when the provider doesn't accept our client. */
 export const CLIENT_REFUSED = 'ClientRefused';
 /** The reason of `Authorized` when the server wants more rights. */

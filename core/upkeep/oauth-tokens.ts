@@ -20,7 +20,7 @@ import { belongsTo } from './oauth-place.js';
 import { accessTokenAlive, decideRefresh, usableUntil, type RefreshIntent } from './oauth-tokens-decision.js';
 import { ProviderUnavailable, waitFor, type Wait } from './oauth-tokens-wait.js';
 import { credentialOf, fieldsOf, lifeOf, subjectOf } from './oauth-tokens-life.js';
-import { CONSENT_REQUIRED, over, outcomeUnknown, renewed } from './oauth-tokens-observations.js';
+import { CONSENT_REQUIRED, LOGIN_EXPIRED, over, outcomeUnknown, renewed } from './oauth-tokens-observations.js';
 import { failedOutcome, secondLoss } from './oauth-tokens-outcome.js';
 import { StatusWriter } from './status-writer.js';
 import type { OAuthSetup } from './type-oauth.js';
@@ -167,7 +167,7 @@ export class OAuthTokens {
           else await this.#lost(situation);
           break;
         case 'BACK_OFF': throw new ProviderUnavailable('The login has expired, and its provider could not renew it a moment ago. Try again.', retryAfter(situation));
-        case 'CONSENT': throw await this.#over(situation, CONSENT_REQUIRED, 'The login has expired, and can\'t be renewed without its owner: sign in again with startAuthorization.');
+        case 'CONSENT': throw await this.#over(situation, CONSENT_REQUIRED, LOGIN_EXPIRED);
         case 'PRESENT': {
           const login = await this.#present(situation, intent);
           if (login !== null) return login;

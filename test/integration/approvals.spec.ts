@@ -121,6 +121,27 @@ describe('a call that needs approval', () => {
     expect(server.calls).toEqual([]);
   });
 
+  it('leaves on the audit trail who cancelled it', async () => {
+    const [first, next] = [await ask(), await ask()];
+    await other.must('CancelToolCall', { input: { id: first.id } }, job);
+    await manager.must('CancelToolCall', { input: { id: next.id } });
+    const { auditEvents } = await manager.must('query { team(slug: "default") { auditEvents(first: 20) { nodes { action actorName onBehalfOfName subjectType subjectName outcome } } } }');
+    const cancelled = (auditEvents.nodes as { action: string }[]).filter(({ action }) => action === 'cancelToolCall');
+    const done = { subjectType: 'ToolCall', subjectName: 'stock/drop', outcome: 'SUCCEEDED' };
+    expect(cancelled.slice(0, 2)).toMatchObject([{ ...done, actorName: 'mia', onBehalfOfName: null }, { ...done, actorName: 'tom', onBehalfOfName: 'tom' }]);
+  });
+
+  it('counts for its token\'s rate when it is asked for, and not once more when it is approved', async () => {
+    const bounded = (await tom.must('CreateToken', { input: { team: 'default', name: 'bounded', assignmentId: assignment.id, onBehalfOf: true, ratePerMinute: 2 } })).secret;
+    const asked = async () => (await api.gql('CallTool', { input: { connectionType: 'stock', tool: 'drop', wait: false } }, bounded)).data.callTool;
+    const [first, next, third] = [await asked(), await asked(), await asked()];
+    expect([first.toolCall.status, next.toolCall.status]).toEqual(['PENDING_APPROVAL', 'PENDING_APPROVAL']);
+    expect(third).toMatchObject({ toolCall: null, userErrors: [{ code: 'RATE_LIMITED', retryable: true }] });
+    expect(await decide(manager, first.toolCall.id, 'ApproveToolCall', api)).toBe('RUNNING');
+    (await server.arrived(1)).answer();
+    expect(await decide(manager, next.toolCall.id, 'DenyToolCall')).toBe('DENIED');
+  });
+
   it('is approved by nobody who made it, nor by its token', async () => {
     const own = (await manager.must('CreateToken', { input: { team: 'default', name: 'own', assignmentId: assignment.id, onBehalfOf: true } })).secret;
     await manager.must('Enroll', { input: { connectionTypeId: type.id, accessToken: 'mias-key-4711' } });

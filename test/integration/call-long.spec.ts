@@ -88,7 +88,7 @@ it('a process that dies between an approval and the answer leaves the call on re
   await world.query(`insert into processes (id, host, pid, heartbeat_at) values ($1, 'elsewhere', 4711, now() + interval '1 hour')`, [died]);
   const [tool] = await world.query<{ scope: string; hash: string }>('select scope_id as scope, definition_hash as hash from tools where connection_type_id = $1', [type.id]);
   const approved = await world.store.approvals.approve(record.id, died, { byId: mia.memberId, byName: 'mia', comment: null }, {
-    connectionTypeId: type.id, specVersion: 1, enrollmentId: record.enrollmentId, credentialVersion: 1, toolScopeId: tool!.scope, tool: 'echo', definitionHash: tool!.hash,
+    connectionTypeId: type.id, specVersion: 1, enrollmentId: record.enrollmentId, personId: ada.memberId, credentialVersion: 1, toolScopeId: tool!.scope, tool: 'echo', definitionHash: tool!.hash,
     assignment: { id, version: 1 }, callerId: ada.memberId, tokenId: null,
   });
   expect(approved).toBe(true);

@@ -188,8 +188,14 @@ it('the operator ends calls of dead processes, and what is kept for a while goes
       `insert into oauth_authorizations (id, team_id, enrollment_id, member_id, state, link_hash, expires_at, updated_at) values ($1, $2, $3, $4, $5, $6, now() + $7::interval, now() + $8::interval)`,
       [`0000000${n}-0000-7000-8000-000000000000`, team, enrollment, ada.id, state, Buffer.from([Number(n)]), expires, updated]);
   }
+  // Decisions: of calls whose records went by age, of one that is there, and one that was asked for a moment ago, whose record is on its way.
+  const decision = (id: string, state: string, expires: string) =>
+    query(`insert into tool_call_approvals (tool_call_id, team_id, state, binding, comment, expires_at) values ($1, $2, $3, '\\x00', 'because', now() + $4::interval)`, [id, team, state, expires]);
+  const asked = newId();
+  await Promise.all([decision(newId(), 'APPROVED', '-90 days'), decision(newId(), 'DENIED', '-90 days'), decision(running, 'APPROVED', '-90 days'), decision(asked, 'PENDING', '1 day')]);
   housekeeping.start();
   await housekeeping.stop();
+  expect((await query<{ id: string }>('select tool_call_id as id from tool_call_approvals')).map(({ id }) => id).sort()).toEqual([running, asked].sort());
   expect(await store.toolCalls.byId(running)).toMatchObject({ status: 'OUTCOME_UNKNOWN', error: { message: expect.stringContaining('may have run') } });
   expect(await query('select tool_call_id as id from tool_call_payloads')).toEqual([{ id: still }]);
   expect(await query('select 1 from idempotency_keys')).toEqual([]);

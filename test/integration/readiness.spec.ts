@@ -5,6 +5,9 @@ import type { Principal } from '#api/identity/principal.js';
 import { UserFault } from '#core/errors.js';
 import type { Assignment } from '#core/store/entities/assignment.entity.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
+import { refusal } from '#test/support/calls/refusal.js';
+import { startOidcProvider } from '#test/support/oauth-servers/oidc-provider.js';
+import { expire, login, oauthType } from '#test/support/oauth-tokens/logins.js';
 import { startGated, type GatedServer } from '#test/support/calls/gated-server.js';
 import { CallWorld, type Caller } from '#test/support/calls/world.js';
 
@@ -61,6 +64,36 @@ it('readiness says before a call what the call finds, whatever is enrolled, shar
   }), { numRuns: 120 });
   // The property would hold of a world in which everything is refused alike.
   expect([...found].sort()).toEqual(['ACTION_REQUIRED', 'AMBIGUOUS_ENROLLMENT', 'ENROLLMENT_SUSPENDED', 'NOT_CONNECTED', 'NOT_FOUND', 'called'].sort());
+});
+
+it('a login that is over, and that only a person can renew, is told before the call as by the call, although nobody has looked at it since', async () => {
+  const provider = await startOidcProvider();
+  try {
+    const oauth = await oauthType(world, provider.mcp.url, {}, 'signed-in');
+    const enrollment = await login(world, oauth, me, { pretend: { refreshable: false } });
+    const { id } = await world.store.assignments.insert(world.team.id, 'signed-in job', [{ connectionTypeId: oauth.id, allowedTools: null, requireApproval: [] }]);
+    const ready = async () => {
+      const [one] = await new Readiness(world.store, (_type, label) => ({ label, url: `https://fairlead.test/${world.team.slug}/signed-in` })).of({ id }, { id: me.memberId, name: null });
+      return one!;
+    };
+    expect(await ready()).toMatchObject({ problem: null, enrollment: { id: enrollment.id } });
+    await expire(world, enrollment);
+    const { problem } = await ready();
+    const called = await refusal(me.call({ connectionType: 'signed-in', tool: 'echo', assignmentId: id }));
+    expect(problem).toMatchObject({ code: called.code, publicMessage: called.publicMessage, action: called.action });
+    expect(called.code).toBe('ACTION_REQUIRED');
+  } finally {
+    await provider.close();
+  }
+});
+
+it('a program that goes through shared enrollments only doesn\'t see what its person called for the assignment, signed in', async () => {
+  await world.query('delete from enrollments');
+  await world.query('insert into assignment_slots (assignment_id, connection_type_id, position) values ($1, $2, 0) on conflict do nothing', [assignment.id, type.id]);
+  await world.enroll(type, me);
+  const { record } = await me.call({ tool: 'echo', assignmentId: assignment.id, idempotencyKey: 'mine' });
+  expect(await world.service.get(me.principal, record.id)).toMatchObject({ record: { status: 'SUCCEEDED' }, content: [] });
+  expect(await world.service.get(callingAs('nobody'), record.id)).toBeNull();
 });
 
 function callingAs(who: 'person' | 'on behalf' | 'nobody'): Principal {

@@ -83,6 +83,20 @@ it('a token has bounds of its own, whatever it calls', () => {
   limits.enter('a', open)();
 });
 
+it('a call that waits for approval counts for its token\'s rate, and for its type\'s when it is made', () => {
+  const limits = new CallLimits({ maxInFlight: 10, clock: () => 0 });
+  const two = { ratePerMinute: 2, concurrency: null };
+  const token = { id: 't', limits: two };
+  limits.enter('a', two, token)('ASKED');
+  limits.enter('a', two, token)('ASKED');
+  expect(() => limits.enter('a', two, token)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED', publicMessage: expect.stringMatching(/^This token/) }));
+  const approved = { ...token, asked: true };
+  limits.enter('a', two, approved)();
+  limits.enter('a', two, approved)('UNMADE');
+  limits.enter('a', two, approved)();
+  expect(() => limits.enter('a', two, approved)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED', publicMessage: expect.stringMatching(/^This connection type/) }));
+});
+
 describe('approval is needed', () => {
   const question = { tool: 'drop-table', hints: {}, trusted: false, destructiveTools: 'ALLOW' as const, requireApproval: [] };
   it.each([

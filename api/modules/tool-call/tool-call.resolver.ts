@@ -8,7 +8,7 @@ import type { Context } from '../../context.js';
 import { uuidOf } from '../../graphql/node-id.js';
 import { connectionView, PageArgs, pageRequest } from '../../graphql/pagination.js';
 import { parseInput } from '../../graphql/parse-input.js';
-import type { Mutations } from '../../mutation.js';
+import type { Act, Mutations } from '../../mutation.js';
 import type { UserError } from '../../graphql/user-error.type.js';
 import { userError } from '../../graphql/user-error.type.js';
 import { TeamType } from '../team/team.type.js';
@@ -20,7 +20,7 @@ import { toolCallView } from './tool-call.view.js';
 
 const comment = z.string().trim().max(1000, 'At most 1,000 characters.').refine(isProse, 'No control characters.');
 
-/** Calls. Refusals and calls are on record through the call service, not through `Mutations`: no transaction stands in a call's way. */
+/** Calls. Refused and made calls are on record through the call service, not through `Mutations`: no transaction stands in a call's way. */
 @Resolver(() => ToolCallType)
 export class ToolCallResolver {
   constructor(private readonly calls: CallService, private readonly mutations: Mutations) {}
@@ -48,8 +48,12 @@ export class ToolCallResolver {
 
   @Mutation(() => CancelToolCallPayload, { description: 'Cancels a running call, whichever process it runs in. For its caller, and managers of the team.' })
   cancelToolCall(@Ctx() context: Context, @Arg('input', () => CancelToolCallInput, { description: 'Which one.' }) input: CancelToolCallInput) {
-    return answer(context, async () => {
-      const view = await this.calls.cancel(context.principal, decoded('ToolCall', input.id)!);
+    return this.mutations.run(context, 'cancelToolCall', async (act) => {
+      const id = decoded('ToolCall', input.id)!;
+      // Who may not see it is refused by the service, and that is on record, too.
+      if (await this.#about(act, id)) await act.note();
+      const view = await this.calls.cancel(context.principal, id);
+      context.loaders.forget();
       return { toolCall: toolCallView(view, context) };
     });
   }
@@ -68,12 +72,18 @@ export class ToolCallResolver {
     return this.mutations.run(context, decision, async (act) => {
       const id = decoded('ToolCall', input.id)!;
       const words = input.comment == null ? null : parseInput(comment, input.comment, ['input', 'comment']);
-      const seen = await this.calls.get(context.principal, id);
-      if (seen !== null) act.about(seen.record.teamId, { type: 'ToolCall', id, name: `${seen.record.connectionTypeName}/${seen.record.tool}` });
+      await this.#about(act, id);
       const commit: Commit = (work) => act.commit(work);
       const view = await (decision === 'approveToolCall' ? this.calls.approve(context.principal, id, words, commit) : this.calls.deny(context.principal, id, words, commit));
       return { toolCall: toolCallView(view, context) };
     });
+  }
+
+  /** Says which call a mutation is about; false where there is none that this caller sees. */
+  async #about(act: Act, id: string): Promise<boolean> {
+    const seen = await this.calls.get(act.context.principal, id);
+    if (seen !== null) act.about(seen.record.teamId, { type: 'ToolCall', id, name: `${seen.record.connectionTypeName}/${seen.record.tool}` });
+    return seen !== null;
   }
 }
 
