@@ -126,7 +126,7 @@ export async function startApi(config: Config, resources: ApiResources): Promise
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const sessions = new SessionPool({ open: (target) => opener.open(target), idleMs: SESSION_IDLE_MS, maxSessions: MAX_SESSIONS, openTimeoutMs: SESSION_OPEN_TIMEOUT_MS });
   const upkeepMetrics = new UpkeepMetrics(metrics, clock);
-  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock }));
+  const probe = upkeepMetrics.counted((url, headers, timeoutMs, secrets) => probeServer({ url, headers, secrets, opener, egress, timeoutMs, clock }));
   // Known once the server listens, and asked for no sooner.
   const publicUrl = (): string => server.url;
   const redirectUri = () => `${publicUrl()}/oauth/callback`;

@@ -90,7 +90,7 @@ export async function startOperator(config: Config, resources: OperatorResources
   const opener = new SessionOpener({ egress, clientInfo: { name: 'fairlead', version }, parse: parseLossless });
   const upkeepMetrics = new UpkeepMetrics(registry, clock);
   const keep = new KeptSessions({ ...KEPT, clock });
-  const probe = upkeepMetrics.counted((url, headers, timeoutMs) => probeServer({ url, headers, opener, egress, timeoutMs, clock, keep }));
+  const probe = upkeepMetrics.counted((url, headers, timeoutMs, secrets) => probeServer({ url, headers, secrets, opener, egress, timeoutMs, clock, keep }));
   const transport = { egress, timeoutMs: OAUTH_TIMEOUT_MS };
   // Nothing is cached here; the API's processes hear `fairlead_changed`.
   const changed = (): void => undefined;

@@ -83,8 +83,8 @@ export class Dispatcher {
   }
 
   #callTool({ tool, name, arguments: args, signal, onProgress }: Dispatch, route: Route, timeoutMs: number, onToolsChanged: () => void): Promise<RawToolResult> {
-    const { sessionKey: key, headers, spec } = route;
-    return this.sessions.use({ key, url: spec.serverUrl, headers, timeoutMs, signal }, (session, left) =>
+    const { sessionKey: key, headers, secrets, spec } = route;
+    return this.sessions.use({ key, url: spec.serverUrl, headers, secrets, timeoutMs, signal }, (session, left) =>
       session.callTool({ name, arguments: args, traits: tool.traits, timeoutMs: left, maxBytes: spec.calls.maxResultBytes, signal, onToolsChanged, onProgress }));
   }
 

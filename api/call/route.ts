@@ -45,7 +45,9 @@ export interface Route {
   credentialVersion: number;
   /** The credential's request headers, in clear: memory only. */
   headers: Readonly<Record<string, string>>;
-  /** Takes the credential out of what comes back. */
+  /** What of them must not come back. */
+  secrets: readonly string[];
+  /** Takes the secrets out of what comes back. */
   scrubber: Scrubber;
   /** Tells apart whatever must not share a session. */
   sessionKey: string;
@@ -120,7 +122,7 @@ export class Routes {
       type, enrollment, teamId: type.teamId, memberId: membership.memberId, actor, assignment, destructiveTools: team.destructiveTools, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
       reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
       enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
-      headers: credentialHeaders(type.spec, value), scrubber: new Scrubber(credentialSecrets(type.spec, value)),
+      headers: credentialHeaders(type.spec, value), ...guarded(credentialSecrets(type.spec, value)),
       sessionKey: sessionKeyOf(enrollment, credential.version, type),
       toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
       toolsRead: (typeStatus.toolsSource === null ? status.toolsSyncedAt : typeStatus.toolsSyncedAt) !== null,
@@ -158,6 +160,11 @@ export class Routes {
     if (type === null || membership === undefined) throw unknownType(request);
     return { type, membership };
   }
+}
+
+/** The secrets of a credential, and what takes them out of results. */
+export function guarded(secrets: readonly string[]): Pick<Route, 'secrets' | 'scrubber'> {
+  return { secrets, scrubber: new Scrubber(secrets) };
 }
 
 const MAX_TYPES = 10_000;

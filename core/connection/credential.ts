@@ -43,13 +43,16 @@ export function isDeclared(spec: ConnectionTypeSpec, name: string): boolean {
   return spec.headers.length === 0 || spec.headers.some((header) => header.name.toLowerCase() === name.toLowerCase());
 }
 
-/** The texts that must not come back in a result or an error. Headers that are declared as not secret, and were when they were entered, are left alone. */
+/**
+ * The texts that must not come back in a result or an error. Headers that are declared as not secret, and were when they were entered, are left alone. A token is there as it
+ * was entered, whatever it is sent behind; behind `Basic ` also as it is sent, since the scheme alone says that it encodes a password.
+ */
 export function credentialSecrets(spec: ConnectionTypeSpec, value: CredentialValue): string[] {
   switch (value.kind) {
     case 'NONE':
       return [];
     case 'ACCESS_TOKEN':
-      return [value.accessToken];
+      return [value.accessToken, ...(/^basic /i.test(spec.accessToken?.prefix ?? '') ? Object.values(credentialHeaders(spec, value)) : [])];
     case 'CUSTOM_HEADERS': {
       const open = new Set(spec.headers.filter((header) => !header.secret).map((header) => header.name.toLowerCase()));
       return value.headers.filter((header) => !(header.open === true && open.has(header.name.toLowerCase()))).map((header) => header.value);

@@ -40,6 +40,8 @@ export interface ProbeRequest {
   url: string;
   /** A credential to try; without one the server is asked as a stranger. */
   headers?: Readonly<Record<string, string>>;
+  /** What of the headers must not come back, where that isn't all of a value: a token without what it is sent behind. */
+  secrets?: readonly string[];
   opener: Pick<SessionOpener, 'open'>;
   egress: Pick<Egress, 'check' | 'request'>;
   /** A deadline over everything. */
@@ -80,7 +82,7 @@ export async function probeServer(request: ProbeRequest): Promise<ProbeReport> {
   const openedAt = clock();
   let session: McpSession;
   try {
-    session = await request.opener.open({ url, headers: request.headers, timeoutMs: left() });
+    session = await request.opener.open({ url, headers: request.headers, secrets: request.secrets, timeoutMs: left() });
   } catch (error) {
     if (!(error instanceof PeerFault)) throw error;
     return unopened(error, request, left(), clock() - started);

@@ -31,6 +31,8 @@ export interface SessionTarget {
   url: string;
   /** The credential's headers, complete (`Authorization: Bearer …`). Never logged, never part of an error. */
   headers?: Readonly<Record<string, string>>;
+  /** What of the headers must not come back, where that isn't all of a value: a token without what it is sent behind. */
+  secrets?: readonly string[];
   /** A deadline over everything. */
   timeoutMs: number;
   signal?: AbortSignal;
@@ -80,10 +82,10 @@ export class SessionOpener {
     return this.#openAs('LEGACY', { ...target, timeoutMs: left() });
   }
 
-  async #openAs(era: Era, { url, headers = {}, timeoutMs, signal }: SessionTarget): Promise<McpSession> {
+  async #openAs(era: Era, { url, headers = {}, secrets = [], timeoutMs, signal }: SessionTarget): Promise<McpSession> {
     const { egress, clientInfo, parse, clock = () => performance.now(), toolCaller = callTool } = this.options;
     if (timeoutMs <= 0) throw new PeerFault('TIMEOUT', 'The server did not answer in time.', { sent: 'NOTHING' });
-    const redact = redactor(headers);
+    const redact = redactor(headers, secrets);
     const http = new SdkFetch({ egress, url, credential: headers, timeoutMs, signal, redact });
     let shake;
     try {

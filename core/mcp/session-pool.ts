@@ -22,6 +22,8 @@ export interface PoolUse {
   key: string;
   url: string;
   headers?: Readonly<Record<string, string>>;
+  /** As of {@link SessionTarget}. */
+  secrets?: readonly string[];
   /** A deadline over opening, the work, and repeating both once. */
   timeoutMs: number;
   signal?: AbortSignal;
@@ -114,8 +116,8 @@ export class SessionPool {
   #enter(use: PoolUse): Entry {
     if (this.#closed) throw new UserFault('OVERLOADED', 'This process is shutting down. Try again.', { retryable: true, retryAfterMs: 1_000 });
     this.#makeRoom();
-    const { key, url, headers } = use;
-    const opening = this.options.open({ url, headers, timeoutMs: this.options.openTimeoutMs });
+    const { key, url, headers, secrets } = use;
+    const opening = this.options.open({ url, headers, secrets, timeoutMs: this.options.openTimeoutMs });
     const entry: Entry = { opening, session: null, users: 0, idleSince: this.#clock(), retired: false };
     this.#entries.set(key, entry);
     opening.then((session) => { entry.session = session; }, () => this.#forget(key, entry));

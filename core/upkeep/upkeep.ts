@@ -15,8 +15,8 @@ import { credentialVerdict } from './observations.js';
 import { AT_ONCE, writeInRun, type CheckRun } from './run.js';
 import { StatusWriter, type CredentialTrial } from './status-writer.js';
 
-/** Looks at a server, with or without a credential; never throws for what the server does. */
-export type Prober = (url: string, headers: Record<string, string>, timeoutMs: number) => Promise<ProbeReport>;
+/** Looks at a server, with or without a credential, of which nothing but the report's `tools` holds `secrets`; never throws for what the server does. */
+export type Prober = (url: string, headers: Record<string, string>, timeoutMs: number, secrets?: readonly string[]) => Promise<ProbeReport>;
 
 /** What {@link Upkeep} is built of. */
 export interface UpkeepOptions {
@@ -64,9 +64,10 @@ export class Upkeep {
   /** Tries a credential, and compares with what a stranger sees. */
   async tryCredential(spec: ConnectionTypeSpec, value: CredentialValue): Promise<CredentialTrial> {
     const headers = credentialHeaders(spec, value);
+    const secrets = credentialSecrets(spec, value);
     const bare = Object.keys(headers).length === 0;
-    const [report, other] = await Promise.all([this.options.probe(spec.serverUrl, headers, spec.health.timeoutSeconds * 1000), bare ? null : this.look(spec)]);
-    const tools = report.tools === null ? null : new Scrubber(credentialSecrets(spec, value)).value(report.tools);
+    const [report, other] = await Promise.all([this.options.probe(spec.serverUrl, headers, spec.health.timeoutSeconds * 1000, secrets), bare ? null : this.look(spec)]);
+    const tools = report.tools === null ? null : new Scrubber(secrets).value(report.tools);
     return { verdict: credentialVerdict(spec.authMethod, report, other), report, stranger: other ?? report, tools };
   }
 
