@@ -1,5 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { fileFault, StartFault } from './start-fault.js';
@@ -23,7 +23,7 @@ export class DirectoryLock {
 
   /**
    * Takes the folder, and creates it (mode 0700) if it doesn't exist. Waits three seconds for a holder that is just stopping.
-   * @throws StartFault `DIRECTORY_IN_USE` naming the holder, `NO_PERMISSION`, `NO_SPACE`
+   * @throws StartFault `DIRECTORY_IN_USE` naming the holder, `NO_PERMISSION`, `NO_SPACE`, `NOT_A_STATE_FOLDER`
    */
   static async acquire(directory: string, now: () => Date): Promise<DirectoryLock> {
     // Who was told to stop a moment ago may still be stopping.
@@ -41,7 +41,7 @@ export class DirectoryLock {
   /** Like {@link acquire}, but answers null when somebody else holds the folder. */
   static async tryAcquire(directory: string, now: () => Date): Promise<DirectoryLock | null> {
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeFolder(directory);
       await writeFile(join(directory, 'lock'), '', { flag: 'a', mode: 0o600 });
     } catch (error) {
       throw fileFault(error, directory);
@@ -67,6 +67,24 @@ export class DirectoryLock {
 
 /** https://sqlite.org/rescode.html#busy */
 const SQLITE_BUSY = 5;
+
+/** Node's own way, with `recursive`, never ends where the system makes no folders (below `/proc`). */
+async function makeFolder(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && await isFolder(directory)) return;
+    if (code !== 'ENOENT') throw error;
+    if (await isFolder(dirname(directory))) throw new StartFault('NOT_A_STATE_FOLDER', `No folder can be made at ${directory}. Set FAIRLEAD_STATE_DIR to another one.`, { cause: error });
+    await makeFolder(dirname(directory));
+    await makeFolder(directory);
+  }
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then((found) => found.isDirectory(), () => false);
+}
 
 async function readHolder(directory: string): Promise<LockHolder | null> {
   try {

@@ -1,6 +1,6 @@
 /** Why the database, or the folder of our state, can't be used. */
 export const START_FAULT_CODES = [
-  'UNSUPPORTED_PLATFORM', 'DIRECTORY_IN_USE', 'VERSION_MISMATCH', 'NO_SPACE', 'NO_PERMISSION', 'NO_ACCOUNT', 'KEYS_MISSING', 'DATABASE_UNUSABLE', 'FAILED',
+  'UNSUPPORTED_PLATFORM', 'DIRECTORY_IN_USE', 'VERSION_MISMATCH', 'NO_SPACE', 'NO_PERMISSION', 'NOT_A_STATE_FOLDER', 'NO_ACCOUNT', 'KEYS_MISSING', 'DATABASE_UNUSABLE', 'FAILED',
 ] as const;
 export type StartFaultCode = (typeof START_FAULT_CODES)[number];
 
@@ -23,6 +23,10 @@ export function fileFault(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new StartFault('NO_PERMISSION', `${path} can't be written by this user (${code}). Make it writable, or set FAIRLEAD_STATE_DIR to a folder that is.`,
+      { cause: error });
+  }
+  if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR') {
+    return new StartFault('NOT_A_STATE_FOLDER', `${(error as NodeJS.ErrnoException).path ?? path} isn't what Fairlead keeps there (${code}): a file is where a folder belongs, or the reverse. Move it away, or set FAIRLEAD_STATE_DIR to another folder.`,
       { cause: error });
   }
   if (code === 'ENOSPC' || code === 'EDQUOT') {

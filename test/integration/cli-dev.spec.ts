@@ -181,6 +181,21 @@ test('Every fault of the configuration is printed, it ends with 2, and nothing w
   await expect(stat(state)).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
+test.each<[string, () => Promise<string>]>([
+  ['that is a file', async () => { await writeFile(state, ''); return state; }],
+  ['whose lock is a folder', async () => { await mkdir(join(state, 'lock'), { recursive: true }); return join(state, 'lock'); }],
+  ['with a file where PostgreSQL belongs', async () => { await mkdir(state); await writeFile(join(state, 'postgres'), ''); return join(state, 'postgres'); }],
+  ['whose administrator\'s token is a folder', async () => { await startedBefore(); await mkdir(join(state, 'admin-token')); return join(state, 'admin-token'); }],
+  // Linux makes none there, and says that there is no such folder.
+  ...(process.platform === 'linux' ? [['where no folder can be made', async () => { state = '/proc/fairlead/state'; return '/proc/fairlead'; }]] as [string, () => Promise<string>][] : []),
+])('A state folder %s is named, with the way out', async (_what, spoil) => {
+  const place = await spoil();
+  const child = fairlead(['dev']);
+  expect((await child.ended).code).toBe(1);
+  expect(said(child)).toMatch(/^[^\n]* FAIRLEAD_STATE_DIR to another [^\n]*$/);
+  expect(said(child)).toContain(place);
+});
+
 test('A port that is taken is named, with the way out', async () => {
   await startedBefore();
   const other = createServer().listen(0, '127.0.0.1');
