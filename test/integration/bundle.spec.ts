@@ -25,3 +25,9 @@ it('each file has a map beside it and no character that takes two bytes, which V
   expect(files.filter((name) => !names.includes(`${name}.map`))).toEqual([]);
   expect(files.filter((name) => /[^\0-\x7f]/.test(readFileSync(join(FOLDER, name), 'utf8')))).toEqual([]);
 });
+
+it('hashes are Node\'s, and not those for browsers that Apollo falls back to in a bundle', () => {
+  const sources = readdirSync(FOLDER).filter((name) => name.endsWith('.map')).flatMap((name) => (JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as { sources: string[] }).sources);
+  expect(sources.filter((path) => path.includes('@apollo/utils.createhash/'))).toHaveLength(1);
+  expect(sources.filter((path) => path.includes('/sha.js/sha'))).toEqual([]);
+});
