@@ -97,6 +97,8 @@ export class Worker {
       this.#awake = false;
       const room = this.#options.slots - this.#runs.size;
       const claims = await this.#claim(room);
+      // What was claimed while it was told to stop is for others, at once.
+      if (this.#stopping.signal.aborted) return void await Promise.all(claims.map((claim) => this.#finish(claim, 0, claim.failures)));
       for (const claim of claims) this.#begin(claim);
       this.#full = this.#runs.size >= this.#options.slots;
       // Fewer than there is room for: nothing else is due.
