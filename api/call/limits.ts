@@ -62,18 +62,17 @@ export class CallLimits {
    * @throws {UserFault} `RATE_LIMITED` or `OVERLOADED`, both retryable; then nothing was counted.
    */
   enter(typeId: string, limits: TypeLimits, token: TokenBounds | null = null): Leave {
-    const meters = [this.#admitting(typeId, 'This connection type', limits)];
-    if (token !== null) meters.push(this.#admitting(`token ${token.id}`, 'This token', token.limits, token.asked));
-    if (meters[0]!.running >= (limits.atOnce ?? Infinity)) throw busy('As many calls to this server are running as there is room for.');
+    const ofType = this.#admitting(typeId, 'This connection type', limits);
+    const meters = token === null ? [ofType] : [ofType, this.#admitting(`token ${token.id}`, 'This token', token.limits, token.asked)];
+    const charged = token?.asked === true ? [ofType] : meters;
+    if (ofType.running >= (limits.atOnce ?? Infinity)) throw busy('As many calls to this server are running as there is room for.');
     if (this.#inFlight >= this.#options.maxInFlight) throw busy('Too many calls are running.');
-    const [ofType, ofToken] = meters;
-    ofType!.tokens -= 1;
-    if (ofToken !== undefined && token?.asked !== true) ofToken.tokens -= 1;
+    for (const meter of charged) meter.tokens -= 1;
     for (const meter of meters) meter.running += 1;
     this.#inFlight += 1;
     return (end) => {
-      if (end !== undefined) ofType!.tokens += 1;
-      if (end === 'UNMADE' && ofToken !== undefined && token?.asked !== true) ofToken.tokens += 1;
+      const refunded = end === undefined ? [] : end === 'ASKED' ? [ofType] : charged;
+      for (const meter of refunded) meter.tokens += 1;
       for (const meter of meters) meter.running -= 1;
       this.#inFlight -= 1;
     };

@@ -1,9 +1,8 @@
-import { credentialHeaders, credentialSecrets } from '#core/connection/credential.js';
 import { PeerFault, UserFault } from '#core/errors.js';
 import type { SessionPool } from '#core/mcp/session-pool.js';
 import type { Login, OAuthTokens } from '#core/upkeep/oauth-tokens.js';
 import { ProviderUnavailable, type Wait } from '#core/upkeep/oauth-tokens-wait.js';
-import { guarded, sessionKeyOf, type Route, type RouteLogin } from './route.js';
+import { presented, sessionKeyOf, type Route, type RouteLogin } from './route.js';
 
 /** What {@link Logins} is built of. */
 export interface LoginsOptions {
@@ -64,7 +63,7 @@ export class Logins {
   #with(route: Route, { value, version, usableUntil }: Login): Route {
     const { spec, login } = route;
     return {
-      ...route, credentialVersion: version, headers: credentialHeaders(spec, value), ...guarded(credentialSecrets(spec, value)),
+      ...route, credentialVersion: version, ...presented(spec, value),
       sessionKey: sessionKeyOf(route.enrollment, version, route.type),
       login: { repair: login?.repair ?? null, unavailable: null, usableUntil },
     };

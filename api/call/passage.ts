@@ -3,6 +3,8 @@ import { currentTarget, sameTarget } from '#core/connection/target.js';
 import { UserFault, type NextAction } from '#core/errors.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Credential, Enrollment, EnrollmentStatus } from '#core/store/entities/enrollment.entity.js';
+import type { OAuthGrant } from '#core/store/entities/oauth-grant.entity.js';
+import { decideRefresh } from '#core/upkeep/oauth-tokens-decision.js';
 import { LOGIN_EXPIRED } from '#core/upkeep/oauth-tokens-observations.js';
 import { chooseEnrollment } from './choose-enrollment.js';
 
@@ -10,8 +12,8 @@ import { chooseEnrollment } from './choose-enrollment.js';
 export interface Standing {
   status: EnrollmentStatus;
   credential: Credential;
-  /** A login that is over and that only its owner can renew, whether or not anybody has put that on record yet. */
-  expired: boolean;
+  /** Of a login that is there: what was granted, and the database's time when it was read. Null for other credentials. */
+  life: { grant: OAuthGrant; now: Date } | null;
 }
 
 /** Everything that decides whether a call to a connection type gets through, and with which enrollment. */
@@ -57,7 +59,7 @@ interface Login extends Standing {
 
 /** Why an enrollment can't be used now, with what its owner should do. */
 function refuseUnusable(login: Login): void {
-  const { type, enrollment, status, credential, expired, owner, link } = login;
+  const { type, enrollment, status, credential, life, owner, link } = login;
   const name = type.spec.displayName;
   if (!sameTarget(enrollment.confirmedTarget, currentTarget(type.spec))) {
     const message = owner === null
@@ -68,6 +70,8 @@ function refuseUnusable(login: Login): void {
   const cleared = credential.kind !== 'NONE' && credential.sealed === null;
   const authorized = condition(status.conditions, 'Authorized');
   const refused = authorized?.status === 'FALSE';
+  // Only its owner can renew it, whether or not anybody has put that on record yet.
+  const expired = life !== null && decideRefresh({ ...life, intent: 'USE' }) === 'CONSENT';
   if (!cleared && !refused && !expired) return;
   if (type.spec.authMethod === 'OAUTH') refuseOAuth(login, cleared, refused ? authorized.message : LOGIN_EXPIRED);
   if (owner === null) throw new UserFault('ACTION_REQUIRED', `The shared credential for ${name} no longer works. Its owner has to enter a new one.`);

@@ -1,5 +1,5 @@
 import { condition } from '#core/connection/condition.js';
-import { credentialHeaders, credentialSecrets } from '#core/connection/credential.js';
+import { credentialHeaders, credentialSecrets, type CredentialValue } from '#core/connection/credential.js';
 import type { ConnectionTypeSpec } from '#core/connection/spec.js';
 import type { NextAction } from '#core/errors.js';
 import type { Assignment, AssignmentSlot } from '#core/store/entities/assignment.entity.js';
@@ -104,13 +104,10 @@ export class Routes {
     const actor = actorOf(request, membership);
     const assignment = actor.assignmentId === null ? null : await this.#assignment(request, actor.assignmentId, type);
     const link = (label: string): NextAction => ({ label, url: this.enrollLink(membership, type.name) });
-    const [situation] = await this.#situations.of({ types: [type], ...this.#approach(request, actor), link: (_type, label) => link(label) });
-    const { enrollment, status, credential } = passage(situation!);
     const readAt = this.clock();
-    const [[team], [typeStatus], life] = await Promise.all([
-      this.store.teams.byIds([type.teamId]), this.store.connectionTypes.statuses([type.id]),
-      type.spec.authMethod === 'OAUTH' ? this.store.oauthGrants.atNow(enrollment.id) : null,
-    ]);
+    const [situation] = await this.#situations.of({ types: [type], ...this.#approach(request, actor), link: (_type, label) => link(label) });
+    const { enrollment, status, credential, life } = passage(situation!);
+    const [[team], [typeStatus]] = await Promise.all([this.store.teams.byIds([type.teamId]), this.store.connectionTypes.statuses([type.id])]);
     // Deleted while we were reading: as if it had been gone before.
     if (team === undefined || typeStatus === undefined) throw unknownType(request);
     const owned = enrollment.ownerId === actor.personId;
@@ -122,7 +119,7 @@ export class Routes {
       type, enrollment, teamId: type.teamId, memberId: membership.memberId, actor, assignment, destructiveTools: team.destructiveTools, typeId: type.id, typeName: type.name, spec: type.spec, specVersion: type.version,
       reachable: reachable === 'TRUE' ? true : reachable === 'FALSE' ? false : null,
       enrollmentId: enrollment.id, enrollmentLabel: enrollment.label, credentialVersion: credential.version,
-      headers: credentialHeaders(type.spec, value), ...guarded(credentialSecrets(type.spec, value)),
+      ...presented(type.spec, value),
       sessionKey: sessionKeyOf(enrollment, credential.version, type),
       toolScopeId: typeStatus.toolsSource === null ? enrollment.id : type.id,
       toolsRead: (typeStatus.toolsSource === null ? status.toolsSyncedAt : typeStatus.toolsSyncedAt) !== null,
@@ -162,9 +159,10 @@ export class Routes {
   }
 }
 
-/** The secrets of a credential, and what takes them out of results. */
-export function guarded(secrets: readonly string[]): Pick<Route, 'secrets' | 'scrubber'> {
-  return { secrets, scrubber: new Scrubber(secrets) };
+/** A credential as it is sent, and what takes it out of what comes back. */
+export function presented(spec: ConnectionTypeSpec, value: CredentialValue): Pick<Route, 'headers' | 'secrets' | 'scrubber'> {
+  const secrets = credentialSecrets(spec, value);
+  return { headers: credentialHeaders(spec, value), secrets, scrubber: new Scrubber(secrets) };
 }
 
 const MAX_TYPES = 10_000;

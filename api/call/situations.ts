@@ -1,7 +1,6 @@
 import type { NextAction } from '#core/errors.js';
 import type { ConnectionType } from '#core/store/entities/connection-type.entity.js';
 import type { Repositories } from '#core/store/store.js';
-import { decideRefresh } from '#core/upkeep/oauth-tokens-decision.js';
 import { knownId } from './call-input.js';
 import type { Situation, Standing } from './passage.js';
 
@@ -32,11 +31,10 @@ export class Situations {
     const [statuses, credentials] = ids.length === 0 ? [[], []] : await Promise.all([this.store.enrollments.statuses(ids), this.store.enrollments.credentials(ids)]);
     const byId = new Map(credentials.map((credential) => [credential.enrollmentId, credential]));
     const logins = credentials.filter(({ kind, sealed }) => kind === 'OAUTH' && sealed !== null).map(({ enrollmentId }) => enrollmentId);
-    const grants = logins.length === 0 ? [] : await this.store.oauthGrants.allAtNow(logins);
-    const expired = new Set(grants.filter((life) => decideRefresh({ ...life, intent: 'USE' }) === 'CONSENT').map(({ grant }) => grant.enrollmentId));
+    const lives = new Map((logins.length === 0 ? [] : await this.store.oauthGrants.allAtNow(logins)).map((life) => [life.grant.enrollmentId, life]));
     const standings = new Map(statuses.flatMap((status): [string, Standing][] => {
       const credential = byId.get(status.enrollmentId);
-      return credential === undefined ? [] : [[status.enrollmentId, { status, credential, expired: expired.has(status.enrollmentId) }]];
+      return credential === undefined ? [] : [[status.enrollmentId, { status, credential, life: lives.get(status.enrollmentId) ?? null }]];
     }));
     return types.map((type) => ({
       type, person, asked, standings, link: (label) => link(type, label),

@@ -133,7 +133,7 @@ export const KEYS = {
   }),
   FAIRLEAD_METRICS_PORT: key({
     schema: portOrOff, expects: 'a port number from 0 to 65535, or `off`', example: '9464', default: { dev: 'off', api: '9464', operator: '9464' },
-    description: 'The port of `/metrics`, `/healthz` and `/readyz`, for who isn\'t a caller; `0` picks a free one.',
+    description: 'The port of `/metrics`, and of `/healthz` and `/readyz` apart from callers; `0` picks a free one.',
   }),
   FAIRLEAD_METRICS_HOST: key({
     schema: listenHost, expects: 'an IP address or host name without port', example: '0.0.0.0', defaultText: 'as `HOST`', description: 'The address of `/metrics`.',

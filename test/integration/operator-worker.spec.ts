@@ -152,6 +152,31 @@ describe('a worker', () => {
     await until(async () => (await row(id)).failures > 0);
   });
 
+  it('that stops while it claims begins nothing, and hands back at once what it got', async () => {
+    const id = await object();
+    const { promise: claimed, resolve: hasClaimed } = Promise.withResolvers<void>();
+    const { promise: stopping, resolve: stops } = Promise.withResolvers<void>();
+    const runs: string[] = [];
+    const schedule: WorkerOptions['schedule'] = {
+      claim: async (request) => {
+        const claims = await store.schedule.claim(request);
+        hasClaimed();
+        await stopping;
+        return claims;
+      },
+      finish: (claim, afterMs, failures) => store.schedule.finish(claim, afterMs, failures), forget: (claim) => store.schedule.forget(claim),
+    };
+    const worker = await start(async (one) => { runs.push(one); return WAIT; }, { schedule });
+    await claimed;
+    const stopped = worker.stop(2000);
+    stops();
+    await stopped;
+    expect(runs).toEqual([]);
+    const { wait, ...handedBack } = await row(id);
+    expect(handedBack).toEqual({ worker: null, failures: 0 });
+    expect(wait).toBeLessThanOrEqual(0);
+  });
+
   it('that stops lets a run finish, and hands back one that doesn\'t, without calling that a failure', async () => {
     const [quick, stuck] = [await object('a.example'), await object('b.example')];
     const release = Promise.withResolvers<ReconcileResult>();

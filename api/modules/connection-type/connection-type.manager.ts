@@ -79,7 +79,7 @@ export class ConnectionTypeManager {
     const report = moved || otherClient ? await this.upkeep.look(spec) : null;
     if (report !== null) refuseUnusable(spec, report, allowUnreachable === true);
     // A secret goes with its client, and with the place that it was entered for.
-    const before = await this.store.oauthClients.discovery(type.id);
+    const before = report === null ? null : await this.store.oauthClients.discovery(type.id);
     const kept = given === undefined && !moved && spec.oauth?.clientId === type.spec.oauth?.clientId ? await this.planner.storedSecret(this.store, type.id) : null;
     const plan = report === null ? null : await this.planner.plan(spec, { clientSecret: given ?? kept, initialAccessToken }, report, before);
     if (plan !== null && kept !== null) refuseElsewhere(plan);
