@@ -1,4 +1,5 @@
 import { Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg';
+import { isDatabaseAway } from './database-away.js';
 import { STATEMENT_TIMEOUT_MS, WatchedClient } from './watched-client.js';
 
 /** To set up a connection whose statements look for few rows, by their keys. A plan that was made while the tables were small, and is kept with the prepared statement, must know that too. */
@@ -35,7 +36,10 @@ export class HeldClient {
 
   /** Runs one statement; the one before must be done. */
   query<R extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<R>> {
-    return this.#client === null ? this.#connected().then((client) => client.query<R>(statement)) : this.#client.query<R>(statement);
+    const answer = this.#client === null ? this.#connected().then((client) => client.query<R>(statement)) : this.#client.query<R>(statement);
+    // A connection's last word comes before its end does: the next statement would be given to one that is going.
+    answer.catch((error: Error) => { if (isDatabaseAway(error)) this.#giveBack(error); });
+    return answer;
   }
 
   async close(): Promise<void> {

@@ -4,9 +4,10 @@ import { HeldClient } from '#core/store/held-client.js';
 import { createDatabase, type TestDatabase } from '#test/support/database.js';
 import { until } from '#test/support/mcp-servers/until.js';
 
-/** A network between us and PostgreSQL, which can keep to itself what we say. */
+/** A network between us and PostgreSQL, which can keep to itself what we say, and that a connection has ended. */
 let network: Server;
 let deaf: boolean;
+let late: boolean;
 let url: string;
 let database: TestDatabase;
 const ends = new Set<Socket>();
@@ -14,12 +15,12 @@ const ends = new Set<Socket>();
 beforeEach(async () => {
   database = await createDatabase();
   const { hostname, port } = new URL(database.url);
-  deaf = false;
+  deaf = late = false;
   network = createServer({ allowHalfOpen: true }, (near) => {
     const far = connect(Number(port), hostname);
     for (const end of [near, far]) ends.add(end.on('error', () => undefined));
     near.on('data', (data) => { if (!deaf) far.write(data); }).on('close', () => void far.destroy());
-    far.on('data', (data) => void near.write(data)).on('close', () => void near.destroy());
+    far.on('data', (data) => void near.write(data)).on('close', () => { if (!late) near.destroy(); });
   });
   await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve));
   const through = new URL(database.url);
@@ -58,6 +59,15 @@ it('connects anew after the server ended its connection', async () => {
   await until(async () => [...ends].some((end) => end.destroyed));
   // A statement may meet the end before it is told of it; the one after it doesn't.
   expect(await pid(held).catch(() => pid(held))).not.toBe(backend);
+  await held.close();
+});
+
+it('connects anew after a connection\'s last word, although its end is still on its way', async () => {
+  const held = new HeldClient({ url, name: 'test' });
+  const backend = await pid(held);
+  late = true;
+  await Promise.all([expect(held.query({ text: 'select pg_sleep(60)' })).rejects.toMatchObject({ code: '57P01' }), endBackend(backend)]);
+  expect(await pid(held)).not.toBe(backend);
   await held.close();
 });
 
